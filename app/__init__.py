@@ -1,0 +1,7 @@
+"""The LiveKit Token API: access tokens for LiveKit rooms, from a contract."""
+
+import warnings
+
+# Connexion imports Starlette's test client, which warns about a library that it would rather use.
+# The filter must be set before anything imports Connexion, in every worker process.
+warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient`")

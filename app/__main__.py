@@ -1,0 +1,41 @@
+"""`python -m app`: read the settings, start the server."""
+
+import sys
+
+import uvicorn
+
+from app import logs
+from app.protocol import HttpProtocol
+from app.settings import InvalidSettings, Settings
+
+_KEEP_ALIVE_SECONDS = (
+    75  # Longer than the 60 of the usual reverse proxy, which else meets a closed connection.
+)
+_GRACEFUL_SHUTDOWN_SECONDS = 10
+
+
+def main() -> None:
+    """Serve until a signal says stop."""
+    try:
+        settings = Settings.from_environment()
+    except InvalidSettings as error:
+        sys.exit(f"The environment cannot be used:\n{error}")
+    uvicorn.run(
+        "app.main:app_from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        http=HttpProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=logs.configuration(settings.log_level),
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

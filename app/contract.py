@@ -1,0 +1,130 @@
+"""The contract: the one place that the rules of the wire are read from."""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import jsonschema_rs
+import yaml
+
+from app.faults import ContractViolation, explain
+
+PATH = Path(__file__).parent.parent / "spec" / "token-api.openapi.yaml"
+MEDIA_TYPE = "application/json"
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+
+class _MaxBytes:
+    """The vendor keyword `x-max-bytes`: the longest UTF-8 encoding of a string, in bytes."""
+
+    def __init__(self, _schema: object, limit: int, _path: object) -> None:
+        self._limit = limit
+
+    def validate(self, instance: object) -> None:
+        if isinstance(instance, str) and len(instance.encode()) > self._limit:
+            raise ValueError
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRule:
+    """What the contract demands of an operation's request body.
+
+    Attributes:
+        max_bytes: how long the body may be.
+        defaults: the value of each property that may be left out and has a default.
+        audited: the name in the audit log of each property that is written there.
+    """
+
+    max_bytes: int
+    defaults: Mapping[str, Any]
+    audited: Mapping[str, str]
+    _document: Mapping[str, Any]
+    _validator: jsonschema_rs.Validator
+
+    def validate(self, body: Any, audit: dict[str, Any]) -> None:
+        """Check a parsed body; note its valid audited properties in `audit`.
+
+        Raises:
+            ContractViolation: with every fault of the body.
+        """
+        errors = list(self._validator.iter_errors(body))
+        if isinstance(body, dict):
+            faulty = {error.instance_path[0] for error in errors if error.instance_path}
+            for name in (self.audited.keys() & body.keys()) - faulty:
+                audit[self.audited[name]] = body[name]
+        if errors:
+            raise ContractViolation(explain(errors, self._document))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the contract: the status of its success, and the rule of its body, if it has one."""
+
+    success_status: int
+    body: BodyRule | None
+
+
+class Contract:
+    """An OpenAPI 3.0 document, with what the service needs of it compiled once."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        """Compile a document that openapi-spec-validator accepts."""
+        self.document = document
+        self.base_path: str = document["servers"][0]["url"]
+        self.operations = {
+            operation["operationId"]: Operation(_success_status(operation), self._body(operation))
+            for operation in _operations(document)
+        }
+        self._request_id = re.compile(document["components"]["schemas"]["RequestId"]["pattern"])
+        self._request_id_length: int = document["components"]["schemas"]["RequestId"]["maxLength"]
+
+    @classmethod
+    def load(cls, path: Path = PATH) -> Self:
+        """Read the contract from a YAML file."""
+        return cls(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+    def copy_document(self) -> dict[str, Any]:
+        """Copy the document, for a consumer that writes into it."""
+        return copy.deepcopy(dict(self.document))
+
+    def is_request_id(self, text: str) -> bool:
+        """Tell whether a caller's own request id may be used."""
+        return len(text) <= self._request_id_length and bool(self._request_id.fullmatch(text))
+
+    def _body(self, operation: Mapping[str, Any]) -> BodyRule | None:
+        if "requestBody" not in operation:
+            return None
+        body = self._resolve(operation["requestBody"])
+        reference = body["content"][MEDIA_TYPE]["schema"]
+        properties = self._resolve(reference)["properties"]
+        return BodyRule(
+            max_bytes=body["x-max-bytes"],
+            defaults={n: p["default"] for n, p in properties.items() if "default" in p},
+            audited={n: p["x-audit"] for n, p in properties.items() if "x-audit" in p},
+            _document=self.document,
+            _validator=jsonschema_rs.Draft4Validator(
+                {**reference, "components": self.document["components"]},
+                keywords={"x-max-bytes": _MaxBytes},
+            ),
+        )
+
+    def _resolve(self, node: Mapping[str, Any]) -> Any:
+        if "$ref" not in node:
+            return node
+        target: Any = self.document
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        return target
+
+
+def _operations(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for item in document["paths"].values():
+        yield from (item[method] for method in _METHODS if method in item)
+
+
+def _success_status(operation: Mapping[str, Any]) -> int:
+    (status,) = (int(code) for code in operation["responses"] if code.startswith("2"))
+    return status

@@ -1,0 +1,162 @@
+"""Every failure becomes an ErrorResponse here, by one table.
+
+Exception
+├── ContractViolation        400 VALIDATION_ERROR          faults.py
+├── PayloadTooLarge          413 PAYLOAD_TOO_LARGE         request_body.py
+├── BodyTimeout              408 REQUEST_TIMEOUT           request_body.py
+├── UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE    request_body.py
+├── MissingCredentials       500 MISSING_CREDENTIALS       tokens.py
+├── TokenGenerationFailed    500 TOKEN_GENERATION_FAILED   tokens.py
+├── NotReady                 503 NOT_READY                 handlers.py
+├── starlette HTTPException  404, 405, else as its status  Starlette, Connexion
+└── anything else            500 INTERNAL_ERROR
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from asgi_correlation_id import correlation_id
+from connexion import ConnexionMiddleware
+from connexion.exceptions import ProblemException
+from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from starlette.exceptions import HTTPException
+
+from app.contract import MEDIA_TYPE
+from app.faults import MAX_FAULTS, ContractViolation, Fault
+from app.handlers import NotReady
+from app.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
+from app.timestamps import rfc3339
+from app.tokens import MissingCredentials, TokenGenerationFailed
+
+logger = logging.getLogger(__name__)
+
+_SET_CREDENTIALS = "its operator must set LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
+_SEE_LOG = "the operator finds the cause in the log, by requestId."
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a kind of failure is answered.
+
+    Attributes:
+        status: the HTTP status.
+        code: the `errorCode`.
+        message: the `message`; None for exceptions whose own text was written for the caller.
+        headers: further headers of the answer.
+        logged: whether the operator needs the exception itself to find the cause.
+    """
+
+    status: int
+    code: str
+    message: str | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    logged: bool = False
+
+
+_BY_EXCEPTION: Mapping[type[Exception], Failure] = {
+    ContractViolation: Failure(
+        400,
+        "VALIDATION_ERROR",
+        "The request does not fit the contract; validationErrors says what to change.",
+    ),
+    PayloadTooLarge: Failure(413, "PAYLOAD_TOO_LARGE", None),
+    # The rest of a body that stalled would be taken for the next request.
+    BodyTimeout: Failure(
+        408,
+        "REQUEST_TIMEOUT",
+        "The body did not arrive in time; send all of it at once.",
+        headers={"Connection": "close"},
+    ),
+    UnsupportedMediaType: Failure(415, "UNSUPPORTED_MEDIA_TYPE", None),
+    MissingCredentials: Failure(
+        500, "MISSING_CREDENTIALS", f"The service has no LiveKit credentials; {_SET_CREDENTIALS}"
+    ),
+    TokenGenerationFailed: Failure(
+        500,
+        "TOKEN_GENERATION_FAILED",
+        f"The token could not be generated; {_SEE_LOG}",
+        logged=True,
+    ),
+    NotReady: Failure(503, "NOT_READY", f"The service cannot issue tokens; {_SET_CREDENTIALS}"),
+    Exception: Failure(500, "INTERNAL_ERROR", f"The service failed; {_SEE_LOG}", logged=True),
+}
+
+_BY_STATUS: Mapping[int, Failure] = {
+    404: Failure(
+        404,
+        "NOT_FOUND",
+        "Nothing is served at this path; the paths are in the contract, and are exact.",
+    ),
+    405: Failure(
+        405,
+        "METHOD_NOT_ALLOWED",
+        "This path does not answer to this method; the Allow header lists those it does.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """An ErrorResponse, ready to be sent by whichever layer noticed the failure."""
+
+    failure: Failure
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def register(app: ConnexionMiddleware) -> None:
+    """Have every exception that reaches Connexion's exception layer answered by the table."""
+    # Connexion registers handlers of its own for the last two.
+    for exception in (*_BY_EXCEPTION, HTTPException, ProblemException):
+        app.add_error_handler(exception, _respond)
+
+
+def answer(error: Exception, request_id: str) -> ErrorAnswer:
+    """Find the answer to an exception."""
+    if isinstance(error, HTTPException) and 400 <= error.status_code < 500:
+        if error.status_code not in _BY_STATUS:
+            return answer(ContractViolation([Fault.at("request", "cannot be read")]), request_id)
+        failure, headers = _BY_STATUS[error.status_code], error.headers or {}
+    else:
+        failure = next(_BY_EXCEPTION[c] for c in type(error).__mro__ if c in _BY_EXCEPTION)
+        headers = failure.headers
+    return ErrorAnswer(
+        failure,
+        {"Cache-Control": "no-store", **headers},
+        json.dumps(_content(failure, error, request_id), ensure_ascii=False).encode(),
+    )
+
+
+def _content(failure: Failure, error: Exception, request_id: str) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "statusCode": failure.status,
+        "errorCode": failure.code,
+        "message": failure.message or str(error),
+        "timestamp": rfc3339(datetime.now(UTC)),
+        "requestId": request_id,
+    }
+    if isinstance(error, ContractViolation):
+        content["validationErrors"] = [
+            {"field": fault.field, "message": fault.message} for fault in error.faults[:MAX_FAULTS]
+        ]
+        if len(error.faults) > MAX_FAULTS:
+            content["message"] += f" Of {len(error.faults)} faults these are the first {MAX_FAULTS}."
+    return content
+
+
+async def _respond(request: ConnexionRequest, error: Exception) -> ConnexionResponse:
+    # Async, because Connexion would run a plain function in a thread.
+    found = answer(error, correlation_id.get() or "")
+    request.scope["state"]["audit"]["errorCode"] = found.failure.code
+    if found.failure.logged:
+        logger.error("%s", found.failure.code, exc_info=error)
+    return ConnexionResponse(
+        status_code=found.failure.status,
+        mimetype=MEDIA_TYPE,
+        headers=dict(found.headers),
+        body=found.body,
+    )

@@ -1,0 +1,117 @@
+"""What is wrong with a request, in words for the person who sent it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema_rs import ValidationError
+
+MAX_FAULTS = 100
+_MAX_FIELD = 128
+_MAX_MESSAGE = 400
+_TYPES = {
+    "array": "an array",
+    "boolean": "true or false",
+    "integer": "an integer, written as digits without quotes, fraction or exponent",
+    "null": "null",
+    "number": "a number",
+    "object": "an object",
+    "string": "a string",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing to change, and where. Both texts are bounded and hold no control characters."""
+
+    field: str
+    message: str
+
+    @classmethod
+    def at(cls, field: str, message: str) -> "Fault":
+        """Make a fault from texts that may hold anything of any length."""
+        return cls(_printable(field, _MAX_FIELD) or "(empty)", _printable(message, _MAX_MESSAGE))
+
+
+class ContractViolation(Exception):
+    """The request breaks the contract; `faults` holds every way in which it does, sorted by field."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        """Take the faults, at least one."""
+        self.faults = tuple(sorted(set(faults)))
+        super().__init__(f"{len(self.faults)} faults")
+
+
+def explain(errors: Iterable[ValidationError], document: Mapping[str, Any]) -> list[Fault]:
+    """Turn a JSON Schema validator's errors into faults.
+
+    Args:
+        errors: what jsonschema-rs found.
+        document: the contract, which says in `x-pattern-message` what a pattern demands.
+    """
+    errors = list(errors)
+    too_short = {_path(e.instance_path) for e in errors if e.kind.name == "minLength"}
+    return [
+        fault
+        for error in errors
+        # A pattern has nothing to add about a string that is empty.
+        if not (error.kind.name == "pattern" and _path(error.instance_path) in too_short)
+        for fault in _faults(error, document)
+    ]
+
+
+def _faults(error: ValidationError, document: Mapping[str, Any]) -> Iterator[Fault]:
+    kind: Any = error.kind
+    path = list(error.instance_path)
+    *schema_path, _keyword = error.schema_path
+    schema = _lookup(document, schema_path)
+    match kind.name:
+        case "required":
+            yield Fault.at(_path([*path, kind.property]), "is required")
+        case "additionalProperties":
+            known = ", ".join(sorted(schema["properties"]))
+            for name in kind.unexpected:
+                yield Fault.at(_path([*path, name]), f"is not known here; the properties are {known}")
+        case _:
+            yield Fault.at(_path(path), _message(kind, schema))
+
+
+def _message(kind: Any, schema: Mapping[str, Any]) -> str:
+    match kind.name:
+        case "type":
+            return f"must be {' or '.join(_TYPES[name] for name in kind.types)}"
+        case "minLength" if kind.limit == 1:
+            return "must not be empty"
+        case "minLength":
+            return f"must be at least {kind.limit} characters"
+        case "maxLength":
+            return f"must be at most {kind.limit} characters"
+        case "minimum":
+            return f"must be at least {kind.limit}"
+        case "maximum":
+            return f"must be at most {kind.limit}"
+        case "pattern" if "x-pattern-message" in schema:
+            return str(schema["x-pattern-message"])
+        case "x-max-bytes":
+            return f"must be at most {schema['x-max-bytes']} bytes in UTF-8; shorten it"
+        case keyword:
+            return f"does not satisfy the contract's {keyword}"
+
+
+def _lookup(document: Any, path: Iterable[str | int]) -> Any:
+    for step in path:
+        document = document[step]
+    return document
+
+
+def _path(steps: Sequence[str | int]) -> str:
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.removeprefix(".") if steps else "body"
+
+
+def _printable(text: str, limit: int) -> str:
+    # Cut before looking at each character: the text may be as long as a body.
+    cut = text if len(text) <= limit else text[:limit] + "…"
+    return "".join(c if c.isprintable() else "\ufffd" for c in cut)

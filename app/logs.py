@@ -1,0 +1,58 @@
+"""Structured logging: one JSON object a line, on standard output."""
+
+import logging
+import re
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+
+
+class Formatter(JsonFormatter):
+    """Writes a record as JSON, and blacks out whatever looks like a token, wherever it came from."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line."""
+        return _JWT.sub("[token]", super().format(record))
+
+
+def configuration(level: str, stream: str = "ext://sys.stdout") -> dict[str, Any]:
+    """Make a configuration for `logging.config.dictConfig`, for every logger of the process.
+
+    Args:
+        level: the least severe level that is written.
+        stream: where to, as `dictConfig` names it.
+    """
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"request_id": {"()": "asgi_correlation_id.CorrelationIdFilter"}},
+        "formatters": {
+            "json": {
+                "()": "app.logs.Formatter",
+                "fmt": ["levelname", "name", "message", "correlation_id"],
+                "rename_fields": {
+                    "levelname": "level",
+                    "name": "logger",
+                    "correlation_id": "requestId",
+                },
+                "timestamp": True,
+            }
+        },
+        "handlers": {
+            "json": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "filters": ["request_id"],
+                "stream": stream,
+            }
+        },
+        "root": {"handlers": ["json"], "level": level},
+        # Each speaks of requests, which the audit log does better; and a caller could make it speak.
+        "loggers": {
+            "asgi_correlation_id": {"level": "ERROR"},
+            "connexion": {"level": "ERROR"},
+            "uvicorn.error": {"level": level},
+        },
+    }

@@ -1,0 +1,36 @@
+"""Exact paths: one resource, one spelling."""
+
+from collections.abc import Collection
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class ExactPaths:
+    """ASGI middleware that answers 404 where Starlette would redirect, or see through an encoded slash.
+
+    Starlette redirects a path to the one with or without a slash at its end, with an empty 307,
+    and servers decode `%2F` before it looks.
+    """
+
+    def __init__(self, app: ASGIApp, base_path: str, with_slash: Collection[str]) -> None:
+        """Let through paths below `base_path`, and of those with a slash at the end `with_slash` only."""
+        self._app = app
+        self._base_path = base_path
+        self._with_slash = with_slash
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on.
+
+        Raises:
+            HTTPException: 404, the path is not spelt as the contract spells it.
+        """
+        if scope["type"] == "http" and not self._is_exact(scope):
+            raise HTTPException(404)
+        await self._app(scope, receive, send)
+
+    def _is_exact(self, scope: Scope) -> bool:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path == self._base_path or b"%2f" in scope.get("raw_path", b"").lower():
+            return False
+        return not path.endswith("/") or path in self._with_slash

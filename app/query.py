@@ -1,0 +1,30 @@
+"""The query string: parameters that the contract does not name are refused, all at once."""
+
+from typing import Any
+
+from connexion.validators.parameter import ParameterValidator
+
+from app.faults import ContractViolation, Fault
+
+
+class QueryValidator(ParameterValidator):  # type: ignore[misc]  # connexion ships no types
+    """Connexion's parameter validator, with its strictness in our words."""
+
+    def validate_query_parameter_list(
+        self, request: Any, security_params: set[str] | None = None
+    ) -> set[str]:
+        """Find no unknown parameter.
+
+        Raises:
+            ContractViolation: with a fault for each unknown parameter.
+        """
+        unknown = super().validate_query_parameter_list(request, security_params)
+        if unknown:
+            names = ", ".join(sorted(p["name"] for p in self.parameters["query"]))
+            known = (
+                f"the query parameters are {names}" if names else "this operation takes no query parameters"
+            )
+            raise ContractViolation(
+                Fault.at(f"query.{name}", f"is not known here; {known}") for name in unknown
+            )
+        return set()

@@ -1,0 +1,106 @@
+"""What the environment may say. Nothing else in the service reads it."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
+_LIVEKIT_URL = re.compile(r"(ws|http)(s?)://[^/?#\s]+(/\S*)?")
+
+
+class InvalidSettings(Exception):
+    """The environment cannot be used; the message says which variables to change, never their values."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process, read once. A field is the environment variable of the same name.
+
+    An empty variable counts as one that is not set.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, hide_input_in_errors=True, env_ignore_empty=True, str_strip_whitespace=True
+    )
+
+    livekit_api_key: str | None = Field(default=None, description="Names the secret; the token's `iss`.")
+    livekit_api_secret: SecretStr | None = Field(default=None, description="Signs the tokens.")
+    livekit_url: str | None = Field(
+        default=None, description="The LiveKit server that frontends connect to: ws(s):// or http(s)://."
+    )
+    livekit_can_publish_data: bool = Field(default=True, description="Grant data messages: chat, RPC.")
+    cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("http://localhost:4200",), description="Origins separated by commas, or * for any."
+    )
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=7071, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    workers: int = Field(default=1, ge=1, le=128, description="Server processes.")
+    body_timeout_seconds: float = Field(
+        default=10, gt=0, le=300, description="How long a request body may take to arrive."
+    )
+    swagger_ui: bool = Field(default=True, description="Serve the Swagger UI at /api/ui.")
+    validate_responses: bool = Field(
+        default=False, description="Check every answer against the contract; for tests, it costs time."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least severe level that is logged; audit lines are INFO."
+    )
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            InvalidSettings: a variable has a value that cannot be used.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = (
+                f"{'_'.join(map(str, fault['loc'][:1])).upper()}: {fault['msg']}"
+                for fault in error.errors(include_input=False, include_url=False)
+            )
+            raise InvalidSettings("\n".join(faults)) from None
+
+    @field_validator("livekit_api_secret", mode="before")
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        # A secret read from a file often ends in a newline, which would sign every token wrongly.
+        return value.strip() if isinstance(value, str) else value
+
+    @field_validator("livekit_url")
+    @classmethod
+    def _as_websocket_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        match = _LIVEKIT_URL.fullmatch(value)
+        if match is None:
+            raise ValueError("must be a URL such as wss://livekit.example.com")
+        return f"ws{match[2]}{value[len(match[1] + match[2]) :]}"
+
+    @field_validator("cors_allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+
+    @field_validator("cors_allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in value):
+            raise ValueError(
+                "must list origins such as https://app.example.com, in lower case, without a path or a "
+                "slash at the end, separated by commas; or be * alone, for any origin"
+            )
+        return value
+
+    @property
+    def missing_credentials(self) -> tuple[str, ...]:
+        """The credential variables that are not set."""
+        values = {
+            "LIVEKIT_API_KEY": self.livekit_api_key,
+            "LIVEKIT_API_SECRET": self.livekit_api_secret,
+        }
+        return tuple(name for name, value in values.items() if value is None)

@@ -1,0 +1,1 @@
+"""The running service against its contract, over a socket."""

@@ -1,0 +1,1 @@
+"""The running service, a real LiveKit server and real participants."""

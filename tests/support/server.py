@@ -1,0 +1,61 @@
+"""The service, as `python -m app` runs it, in a thread of the test process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from app.main import create_app
+from app.protocol import HttpProtocol
+from app.settings import Settings
+from app.tokens import TokenService
+
+KEY = "test-key"
+SECRET = "a-throw-away-secret-of-the-test-suite-0123"
+LIVEKIT_URL = "wss://livekit.example.com"
+ORIGIN = "http://localhost:4200"
+
+
+def make_settings(**changes: Any) -> Settings:
+    """Make settings that can issue tokens and check every answer, whatever the environment says."""
+    return Settings.model_validate(
+        {
+            "livekit_api_key": KEY,
+            "livekit_api_secret": SECRET,
+            "livekit_url": LIVEKIT_URL,
+            "validate_responses": True,
+            **changes,
+        }
+    )
+
+
+@contextmanager
+def serve(settings: Settings, tokens: TokenService | None = None) -> Iterator[str]:
+    """Serve on a free port of the loopback interface, and yield the address: `http://127.0.0.1:PORT`."""
+    config = uvicorn.Config(
+        create_app(settings, tokens),
+        host="127.0.0.1",
+        port=0,
+        http=HttpProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("the server did not start; see the log of the test run")
+            thread.join(0.01)
+        (socket,) = server.servers[0].sockets
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
