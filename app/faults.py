@@ -9,6 +9,8 @@ from jsonschema_rs import ValidationError
 MAX_FAULTS = 100
 _MAX_FIELD = 128
 _MAX_MESSAGE = 400
+# A fault that says nothing beside another one of the same value.
+_IMPLIED_BY = {"pattern": "minLength", "x-max-bytes": "maxLength"}
 _TYPES = {
     "array": "an array",
     "boolean": "true or false",
@@ -50,12 +52,11 @@ def explain(errors: Iterable[ValidationError], document: Mapping[str, Any]) -> l
         document: the contract, which says in `x-pattern-message` what a pattern demands.
     """
     errors = list(errors)
-    too_short = {_path(e.instance_path) for e in errors if e.kind.name == "minLength"}
+    found = {(error.kind.name, *error.instance_path) for error in errors}
     return [
         fault
         for error in errors
-        # A pattern has nothing to add about a string that is empty.
-        if not (error.kind.name == "pattern" and _path(error.instance_path) in too_short)
+        if (_IMPLIED_BY.get(error.kind.name), *error.instance_path) not in found
         for fault in _faults(error, document)
     ]
 

@@ -20,6 +20,7 @@ from app.cors import CrossOrigin
 from app.dispatcher import Dispatcher
 from app.handlers import Handlers
 from app.paths import ExactPaths
+from app.publication import PublishedContract
 from app.query import QueryValidator
 from app.request_body import BodyValidator, MediaTypeGate
 from app.settings import Settings
@@ -54,7 +55,9 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
             },
             "parameter": QueryValidator,
         },
-        swagger_ui_options=SwaggerUIOptions(swagger_ui=settings.swagger_ui),
+        swagger_ui_options=SwaggerUIOptions(
+            serve_spec=False, spec_path=PublishedContract.PATH, swagger_ui=settings.swagger_ui
+        ),
     )
     _add_layers(app, contract, settings)
     errors.register(app)

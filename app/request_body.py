@@ -91,6 +91,8 @@ class BodyValidator:
                 content = await _read(receive, scope, rule.max_bytes)
         except TimeoutError:
             raise BodyTimeout from None
+        if not content:
+            raise ContractViolation([_absence(scope)])
         body = _parse(content)
         rule.validate(body, scope["state"]["audit"])
         for name, default in rule.defaults.items():
@@ -120,9 +122,14 @@ async def _read(receive: Receive, scope: Scope, limit: int) -> bytes:
     return bytes(content)
 
 
+def _absence(scope: Scope) -> Fault:
+    # uvicorn stops reading a request that asks for another protocol where its headers end.
+    if any(name == b"upgrade" for name, _ in scope["headers"]):
+        return Fault.at("Upgrade", "is not offered, and keeps the body from arriving; leave it out")
+    return Fault.at("body", "is required: send a JSON object")
+
+
 def _parse(content: bytes) -> Any:
-    if not content:
-        raise _body_fault("is required: send a JSON object")
     try:
         return jiter.from_json(content, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:

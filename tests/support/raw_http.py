@@ -1,0 +1,73 @@
+"""Requests byte by byte over a socket, for what an HTTP client would not send."""
+
+import json
+import socket
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPResponse
+from typing import Any
+from urllib.parse import urlsplit
+
+_DEADLINE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Message
+    content: bytes
+
+    def json(self) -> Any:
+        """Parse the content."""
+        return json.loads(self.content)
+
+
+def connect(url: str) -> socket.socket:
+    """Open a connection to the server of a URL."""
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    return socket.create_connection((parts.hostname, parts.port), timeout=_DEADLINE_SECONDS)
+
+
+def read_answer(connection: socket.socket, method: str = "POST") -> Answer:
+    """Read one answer; to a HEAD request it has no content, whatever its headers say."""
+    response = HTTPResponse(connection, method=method)
+    response.begin()
+    return Answer(response.status, response.headers, response.read())
+
+
+def send(url: str, request: bytes) -> Answer:
+    """Send bytes on a connection of their own, and read the first answer."""
+    with connect(url) as connection:
+        connection.sendall(request)
+        return read_answer(connection, request.split(b" ", 1)[0].decode("latin-1"))
+
+
+def request(
+    method: str, target: str | bytes, *headers: str | bytes, body: bytes = b"", length: bool = True
+) -> bytes:
+    """Write a request.
+
+    Args:
+        method: of the request line.
+        target: of the request line.
+        headers: each a whole line, `Name: value`.
+        body: what follows the headers, as it is.
+        length: whether to announce the length of a body that is not empty.
+    """
+    lines = [f"{method} ".encode() + _bytes(target) + b" HTTP/1.1", b"Host: localhost", *map(_bytes, headers)]
+    if body and length:
+        lines.append(b"Content-Length: %d" % len(body))
+    return b"\r\n".join([*lines, b"", body])
+
+
+def chunked(*chunks: bytes) -> bytes:
+    """Encode a body for `Transfer-Encoding: chunked`."""
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("latin-1")
