@@ -2,6 +2,7 @@
 
 import logging
 import time
+from http import HTTPStatus
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,7 +56,7 @@ def record(method: str, path: str, status: int | None, started: float, facts: di
         started: when the request arrived, by `time.perf_counter()`.
         facts: what else is known, by the names of the log.
     """
-    if status is None or status >= 400:
+    if status is None or status >= HTTPStatus.BAD_REQUEST:
         outcome = "refused"
     else:
         outcome = "issued" if "expiresAt" in facts else "answered"

@@ -1,5 +1,7 @@
 """Cross-origin resource sharing: which pages' browsers may read the answers."""
 
+from http import HTTPStatus
+
 from asgi_correlation_id import correlation_id
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -21,8 +23,8 @@ class CrossOrigin(CORSMiddleware):
         """Answer 204, or 400 with an ErrorResponse where Starlette refuses in plain text."""
         decided = super().preflight_response(request_headers)
         headers = {name: value for name, value in decided.headers.items() if not name.startswith("content-")}
-        if decided.status_code == 200:
-            return Response(status_code=204, headers=headers)
+        if decided.status_code == HTTPStatus.OK:
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
         refusal = ContractViolation(
             [
                 Fault.at(

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from asgi_correlation_id import correlation_id
@@ -117,7 +118,7 @@ def register(app: ConnexionMiddleware) -> None:
 
 def answer(error: Exception, request_id: str) -> ErrorAnswer:
     """Find the answer to an exception."""
-    if isinstance(error, HTTPException) and 400 <= error.status_code < 500:
+    if isinstance(error, HTTPException) and _is_callers(error.status_code):
         if error.status_code not in _BY_STATUS:
             return answer(ContractViolation([Fault.at("request", "cannot be read")]), request_id)
         failure, headers = _BY_STATUS[error.status_code], error.headers or {}
@@ -146,6 +147,10 @@ def _content(failure: Failure, error: Exception, request_id: str) -> dict[str, A
         if len(error.faults) > MAX_FAULTS:
             content["message"] += f" Of {len(error.faults)} faults these are the first {MAX_FAULTS}."
     return content
+
+
+def _is_callers(status: int) -> bool:
+    return HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 async def _respond(request: ConnexionRequest, error: Exception) -> ConnexionResponse:

@@ -11,6 +11,12 @@ _MAX_FIELD = 128
 _MAX_MESSAGE = 400
 # A fault that says nothing beside another one of the same value.
 _IMPLIED_BY = {"pattern": "minLength", "x-max-bytes": "maxLength"}
+_LIMITS = {
+    "minLength": "must be at least {} characters",
+    "maxLength": "must be at most {} characters",
+    "minimum": "must be at least {}",
+    "maximum": "must be at most {}",
+}
 _TYPES = {
     "array": "an array",
     "boolean": "true or false",
@@ -78,25 +84,14 @@ def _faults(error: ValidationError, document: Mapping[str, Any]) -> Iterator[Fau
 
 
 def _message(kind: Any, schema: Mapping[str, Any]) -> str:
-    match kind.name:
-        case "type":
-            return f"must be {' or '.join(_TYPES[name] for name in kind.types)}"
-        case "minLength" if kind.limit == 1:
-            return "must not be empty"
-        case "minLength":
-            return f"must be at least {kind.limit} characters"
-        case "maxLength":
-            return f"must be at most {kind.limit} characters"
-        case "minimum":
-            return f"must be at least {kind.limit}"
-        case "maximum":
-            return f"must be at most {kind.limit}"
-        case "pattern" if "x-pattern-message" in schema:
-            return str(schema["x-pattern-message"])
-        case "x-max-bytes":
-            return f"must be at most {schema['x-max-bytes']} bytes in UTF-8; shorten it"
-        case keyword:
-            return f"does not satisfy the contract's {keyword}"
+    if kind.name in _LIMITS:
+        empty = kind.name == "minLength" and kind.limit == 1
+        return "must not be empty" if empty else _LIMITS[kind.name].format(kind.limit)
+    if kind.name == "type":
+        return f"must be {' or '.join(_TYPES[name] for name in kind.types)}"
+    if kind.name == "x-max-bytes":
+        return f"must be at most {schema[kind.name]} bytes in UTF-8; shorten it"
+    return str(schema.get(f"x-{kind.name}-message", f"does not satisfy the contract's {kind.name}"))
 
 
 def _lookup(document: Any, path: Iterable[str | int]) -> Any:

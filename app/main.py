@@ -48,11 +48,7 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
         strict_validation=True,
         validate_responses=settings.validate_responses,
         validator_map={
-            "body": {
-                MEDIA_TYPE: partial(
-                    BodyValidator, contract=contract, timeout_seconds=settings.body_timeout_seconds
-                )
-            },
+            "body": {MEDIA_TYPE: partial(BodyValidator, timeout_seconds=settings.body_timeout_seconds)},
             "parameter": QueryValidator,
         },
         swagger_ui_options=SwaggerUIOptions(
@@ -93,6 +89,7 @@ def _add_layers(app: ConnexionMiddleware, contract: Contract, settings: Settings
         base_path=contract.base_path,
         with_slash=(f"{contract.base_path}/ui/",),
     )
+    app.add_middleware(PublishedContract, position=MiddlewarePosition.BEFORE_SWAGGER, contract=contract)
     app.add_middleware(MediaTypeGate, position=MiddlewarePosition.BEFORE_VALIDATION, contract=contract)
 
 

@@ -15,7 +15,7 @@ from app.faults import ContractViolation, Fault
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, with an ErrorResponse where uvicorn answers in plain text."""
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
         """Answer something that is not HTTP, and close the connection."""
         request_id = uuid4().hex
         found = answer(ContractViolation([Fault.at("request", "is not well-formed HTTP/1.1")]), request_id)

@@ -40,13 +40,17 @@ class MediaTypeGate:
         self._contract = contract
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with its Content-Type normalised.
+        """Pass the request on, with its Content-Type normalised and the rule of its body.
 
         Raises:
             UnsupportedMediaType: the headers announce something else.
         """
-        if scope["type"] == "http" and _body_rule(self._contract, scope) is not None:
-            scope["headers"] = self._normalised(scope["headers"])
+        if scope["type"] == "http":
+            operation_id = scope["extensions"]["connexion_routing"]["operation_id"]
+            rule = self._contract.operations[operation_id].body if operation_id else None
+            if rule is not None:
+                scope["headers"] = self._normalised(scope["headers"])
+                scope["state"]["body_rule"] = rule
         await self._app(scope, receive, send)
 
     @staticmethod
@@ -67,13 +71,12 @@ class MediaTypeGate:
 class BodyValidator:
     """Connexion's body validator for JSON: reads, parses and checks, then leaves the value in the scope.
 
-    Connexion makes one for each request, through `functools.partial`; what it passes besides is
-    known from the contract.
+    Connexion makes one for each request, through `functools.partial`, and passes its own reading of
+    the rule, which the gate has left in the scope as the contract has it.
     """
 
-    def __init__(self, *, contract: Contract, timeout_seconds: float, **_connexion: object) -> None:
-        """Read bodies for `contract`, each within `timeout_seconds`."""
-        self._contract = contract
+    def __init__(self, *, timeout_seconds: float, **_connexion: object) -> None:
+        """Read bodies that arrive within `timeout_seconds`."""
         self._timeout_seconds = timeout_seconds
 
     async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
@@ -84,8 +87,7 @@ class BodyValidator:
             PayloadTooLarge: the body is too long; the rest of it was not read.
             BodyTimeout: the body did not arrive in time.
         """
-        rule = _body_rule(self._contract, scope)
-        assert rule is not None, "Connexion validates the body of an operation that has one"
+        rule: BodyRule = scope["state"]["body_rule"]
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 content = await _read(receive, scope, rule.max_bytes)
@@ -99,11 +101,6 @@ class BodyValidator:
             body.setdefault(name, default)
         scope["state"]["body"] = body
         return receive, scope
-
-
-def _body_rule(contract: Contract, scope: Scope) -> BodyRule | None:
-    operation_id = scope["extensions"]["connexion_routing"]["operation_id"]
-    return contract.operations[operation_id].body if operation_id else None
 
 
 async def _read(receive: Receive, scope: Scope, limit: int) -> bytes:

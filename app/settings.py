@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
 _LIVEKIT_URL = re.compile(r"(ws|http)(s?)://[^/?#\s]+(/\S*)?")
 
 
@@ -63,11 +63,11 @@ class Settings(BaseSettings):
             )
             raise InvalidSettings("\n".join(faults)) from None
 
-    @field_validator("livekit_api_secret", mode="before")
+    @field_validator("livekit_api_key", "livekit_api_secret", mode="before")
     @classmethod
     def _strip(cls, value: object) -> object:
         # A secret read from a file often ends in a newline, which would sign every token wrongly.
-        return value.strip() if isinstance(value, str) else value
+        return (value.strip() or None) if isinstance(value, str) else value
 
     @field_validator("livekit_url")
     @classmethod

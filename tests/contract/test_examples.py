@@ -22,10 +22,11 @@ class FailingTokens(TokenService):
     """A token service that fails as told."""
 
     def __init__(self, error: Exception) -> None:
+        """Fail with `error`."""
         super().__init__(None)
         self.error = error
 
-    def issue(self, order: TokenOrder) -> IssuedToken:
+    def issue(self, _order: TokenOrder) -> IssuedToken:
         """Fail."""
         raise self.error
 

@@ -1,0 +1,99 @@
+# Every task of the project. The first word of each is a target; `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SPEC := spec/token-api.openapi.yaml
+SOURCES := app tests
+SEED ?= 1
+
+# What `livekit-server --dev` uses; the environment goes first.
+LIVEKIT_API_KEY ?= devkey
+LIVEKIT_API_SECRET ?= secret
+LIVEKIT_URL ?= ws://localhost:7880
+HOST ?= 127.0.0.1
+PORT ?= 7071
+
+.DEFAULT_GOAL := help
+.PHONY: help install run mock test unit contract e2e coverage lint format types spec-lint check lock bench clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
+		| awk -F '\t' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+install: $(BIN)/.dev  ## Create .venv with everything that development needs
+
+run: $(BIN)/.run  ## Start the service with LiveKit's development credentials
+	@printf '%s\n' '' 'The service listens on http://$(HOST):$(PORT); Ctrl-C stops it. Try:' '' \
+		"  curl http://$(HOST):$(PORT)/api/token -H 'Content-Type: application/json' \\" \
+		"    -d '{\"roomName\": \"my-room\", \"participantIdentity\": \"alice\"}'" '' \
+		'or open http://$(HOST):$(PORT)/api/ui' ''
+	@LIVEKIT_API_KEY='$(LIVEKIT_API_KEY)' LIVEKIT_API_SECRET='$(LIVEKIT_API_SECRET)' \
+		LIVEKIT_URL='$(LIVEKIT_URL)' HOST='$(HOST)' PORT='$(PORT)' exec $(BIN)/python -m app
+
+mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
+	$(BIN)/connexion run $(SPEC) --mock=all --host $(HOST) --port $(PORT)
+
+test: $(BIN)/.dev  ## Run the unit and contract tests
+	$(BIN)/pytest tests/unit tests/contract tests/test_log_secrecy.py
+
+unit: $(BIN)/.dev  ## Run the unit tests
+	$(BIN)/pytest tests/unit
+
+contract: $(BIN)/.dev  ## Run the contract tests; SEED=random fuzzes with another seed, and prints it
+	SCHEMATHESIS_SEED=$(SEED) $(BIN)/pytest -rP tests/contract tests/test_log_secrecy.py
+
+e2e: $(BIN)/.dev  ## Run the tests with a real LiveKit server; needs livekit-server or Go
+	$(BIN)/pytest tests/e2e tests/test_log_secrecy.py
+
+coverage: $(BIN)/.dev  ## Run all tests, and measure what they cover of app/
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: $(BIN)/.dev  ## Check the code's style
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+format: $(BIN)/.dev  ## Mend what can be mended of the code's style
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+types: $(BIN)/.dev  ## Check the types
+	$(BIN)/mypy
+
+spec-lint: $(BIN)/.dev node_modules/.package-lock.json  ## Check the contract; needs Node
+	$(BIN)/openapi-spec-validator $(SPEC)
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent redocly
+	npm run --silent spectral
+
+check: lint types spec-lint coverage  ## All of it: what CI runs
+
+bench: $(BIN)/.dev  ## Measure what a request costs in process
+	$(BIN)/python -m tests.bench
+
+lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into the lock files
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+		--output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+		--constraint requirements.lock --group dev --output-file requirements-dev.lock pyproject.toml
+
+clean:  ## Remove what the targets have made
+	rm -rf $(VENV) node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(BIN)/.run: requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(BIN)/.dev: requirements-dev.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	@touch $@ $(BIN)/.run
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,131 @@
+"""What the environment may say."""
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import InvalidSettings, Settings
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the environment of whoever runs the tests out."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_the_defaults_are_those_of_a_laptop() -> None:
+    """An empty environment starts on loopback, for a development frontend, without credentials."""
+    settings = Settings.from_environment()
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 7071, 1)
+    assert settings.cors_allowed_origins == ("http://localhost:4200",)
+    assert settings.missing_credentials == ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
+    assert settings.livekit_can_publish_data
+    assert settings.swagger_ui
+    assert not settings.validate_responses
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose files and CI systems pass empty variables on."""
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper(), "")
+    assert Settings.from_environment() == Settings()
+
+
+@pytest.mark.parametrize("blank", [" ", "\n"])
+def test_blank_credentials_are_missing(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    """White space is no secret."""
+    monkeypatch.setenv("LIVEKIT_API_KEY", blank)
+    monkeypatch.setenv("LIVEKIT_API_SECRET", blank)
+    assert Settings.from_environment().missing_credentials == ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
+
+
+def test_white_space_around_credentials_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that was read from a file often ends in a newline."""
+    monkeypatch.setenv("LIVEKIT_API_KEY", " key\n")
+    monkeypatch.setenv("LIVEKIT_API_SECRET", " secret\n")
+    settings = Settings.from_environment()
+    assert settings.livekit_api_key == "key"
+    assert settings.livekit_api_secret is not None
+    assert settings.livekit_api_secret.get_secret_value() == "secret"
+    assert settings.missing_credentials == ()
+
+
+def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither `repr` nor a dump shows the secret."""
+    monkeypatch.setenv("LIVEKIT_API_SECRET", "hunter2")
+    settings = Settings.from_environment()
+    assert "hunter2" not in repr(settings) + str(settings.model_dump())
+
+
+def test_settings_cannot_change() -> None:
+    """Settings are read once."""
+    settings = Settings.from_environment()
+    with pytest.raises(ValidationError):
+        settings.port = 1
+
+
+@pytest.mark.parametrize(
+    ("configured", "served"),
+    [
+        ("wss://lk.example", "wss://lk.example"),
+        ("ws://localhost:7880", "ws://localhost:7880"),
+        ("https://lk.example/rtc", "wss://lk.example/rtc"),
+        ("http://127.0.0.1:7880", "ws://127.0.0.1:7880"),
+    ],
+)
+def test_the_livekit_url_is_a_websocket_url(
+    monkeypatch: pytest.MonkeyPatch, configured: str, served: str
+) -> None:
+    """What was http is turned into ws, https into wss: it is what frontends connect to."""
+    monkeypatch.setenv("LIVEKIT_URL", configured)
+    assert Settings.from_environment().livekit_url == served
+
+
+@pytest.mark.parametrize(
+    ("configured", "origins"),
+    [
+        ("*", ("*",)),
+        ("https://a.example", ("https://a.example",)),
+        (" https://a.example , http://b.example:8080,", ("https://a.example", "http://b.example:8080")),
+        ("capacitor://localhost", ("capacitor://localhost",)),
+    ],
+)
+def test_origins_are_separated_by_commas(
+    monkeypatch: pytest.MonkeyPatch, configured: str, origins: tuple[str, ...]
+) -> None:
+    """The allow-list is written without JSON."""
+    monkeypatch.setenv("CORS_ALLOWED_ORIGINS", configured)
+    assert Settings.from_environment().cors_allowed_origins == origins
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "hunter2"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("WORKERS", "0"),
+        ("BODY_TIMEOUT_SECONDS", "0"),
+        ("LIVEKIT_URL", "hunter2"),
+        ("LIVEKIT_URL", "ftp://hunter2"),
+        ("LIVEKIT_URL", "wss://"),
+        ("LIVEKIT_URL", "wss://lk.example?access_token=hunter2"),
+        ("SWAGGER_UI", "hunter2"),
+        ("LOG_LEVEL", "hunter2"),
+        ("CORS_ALLOWED_ORIGINS", "a.example"),
+        ("CORS_ALLOWED_ORIGINS", "https://a.example/"),
+        ("CORS_ALLOWED_ORIGINS", "https://A.example"),
+        ("CORS_ALLOWED_ORIGINS", "https://hunter2.example/path"),
+        ("CORS_ALLOWED_ORIGINS", "*,https://a.example"),
+        ("CORS_ALLOWED_ORIGINS", "https://*.example"),
+        ("CORS_ALLOWED_ORIGINS", "null"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """The variable is named, its value is not shown."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidSettings, match=f"^{variable}: ") as caught:
+        Settings.from_environment()
+    assert "hunter2" not in str(caught.value)
