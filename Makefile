@@ -7,10 +7,6 @@ SPEC := spec/token-api.openapi.yaml
 SOURCES := app tests
 SEED ?= 1
 
-# What `livekit-server --dev` uses; the environment goes first.
-LIVEKIT_API_KEY ?= devkey
-LIVEKIT_API_SECRET ?= secret
-LIVEKIT_URL ?= ws://localhost:7880
 HOST ?= 127.0.0.1
 PORT ?= 7071
 
@@ -23,13 +19,16 @@ help:  ## List the targets
 
 install: $(BIN)/.dev  ## Create .venv with everything that development needs
 
+# Variables of the environment go first; what is missing is what `livekit-server --dev` uses.
 run: $(BIN)/.run  ## Start the service with LiveKit's development credentials
 	@printf '%s\n' '' 'The service listens on http://$(HOST):$(PORT); Ctrl-C stops it. Try:' '' \
 		"  curl http://$(HOST):$(PORT)/api/token -H 'Content-Type: application/json' \\" \
 		"    -d '{\"roomName\": \"my-room\", \"participantIdentity\": \"alice\"}'" '' \
 		'or open http://$(HOST):$(PORT)/api/ui' ''
-	@LIVEKIT_API_KEY='$(LIVEKIT_API_KEY)' LIVEKIT_API_SECRET='$(LIVEKIT_API_SECRET)' \
-		LIVEKIT_URL='$(LIVEKIT_URL)' HOST='$(HOST)' PORT='$(PORT)' exec $(BIN)/python -m app
+	@export HOST='$(HOST)' PORT='$(PORT)' LIVEKIT_API_KEY="$${LIVEKIT_API_KEY-devkey}" \
+		LIVEKIT_API_SECRET="$${LIVEKIT_API_SECRET-secret}" \
+		LIVEKIT_URL="$${LIVEKIT_URL-ws://localhost:7880}"; \
+	exec $(BIN)/python -m app
 
 mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
 	$(BIN)/connexion run $(SPEC) --mock=all --host $(HOST) --port $(PORT)

@@ -1,11 +1,12 @@
 """The innermost application: calls the handler that Connexion resolved, and sends what it answers."""
 
+import orjson
 from connexion.context import operation
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.contract import Contract
+from app.contract import MEDIA_TYPE, Contract
 
 
 class Dispatcher:
@@ -28,7 +29,10 @@ class Dispatcher:
         rule = self._contract.operations[operation_id]
         state = scope["state"]
         arguments = () if rule.body is None else (state["body"], state["audit"])
-        response = JSONResponse(
-            operation.function(*arguments), rule.success_status, {"Cache-Control": "no-store"}
+        response = Response(
+            orjson.dumps(operation.function(*arguments)),
+            rule.success_status,
+            {"Cache-Control": "no-store"},
+            MEDIA_TYPE,
         )
         await response(scope, receive, send)

@@ -12,7 +12,6 @@ Exception
 └── anything else            500 INTERNAL_ERROR
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 from asgi_correlation_id import correlation_id
 from connexion import ConnexionMiddleware
 from connexion.exceptions import ProblemException
@@ -128,7 +128,7 @@ def answer(error: Exception, request_id: str) -> ErrorAnswer:
     return ErrorAnswer(
         failure,
         {"Cache-Control": "no-store", **headers},
-        json.dumps(_content(failure, error, request_id), ensure_ascii=False).encode(),
+        orjson.dumps(_content(failure, error, request_id)),
     )
 
 

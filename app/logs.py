@@ -4,12 +4,13 @@ import logging
 import re
 from typing import Any
 
-from pythonjsonlogger.json import JsonFormatter
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.orjson import OrjsonFormatter
 
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
-class Formatter(JsonFormatter):
+class Formatter(OrjsonFormatter):
     """Writes a record as JSON, and blacks out whatever looks like a token, wherever it came from."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -37,6 +38,7 @@ def configuration(level: str, stream: str = "ext://sys.stdout") -> dict[str, Any
                     "name": "logger",
                     "correlation_id": "requestId",
                 },
+                "reserved_attrs": [*RESERVED_ATTRS, "color_message"],
                 "timestamp": True,
             }
         },

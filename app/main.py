@@ -61,7 +61,12 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
 
 
 def app_from_environment() -> ConnexionMiddleware:
-    """Put the service together as the environment says; an ASGI server's application factory."""
+    """Put the service together as the environment says; an ASGI server's application factory.
+
+    Raises:
+        InvalidSettings: the environment cannot be used.
+    """
+    logging.captureWarnings(capture=True)
     return create_app(Settings.from_environment())
 
 

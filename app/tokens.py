@@ -1,11 +1,11 @@
 """LiveKit access tokens. The only module that knows livekit-api; it knows nothing of HTTP."""
 
 import base64
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from livekit.api import AccessToken, VideoGrants
 from livekit.api.access_token import Claims
 
@@ -108,5 +108,5 @@ class _WrittenClaims(Claims):
 def _expiry(jwt: str) -> datetime:
     # livekit-api reads the clock itself, so only the token knows the second it ended up with.
     payload = jwt.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return datetime.fromtimestamp(claims["exp"], UTC)
