@@ -16,7 +16,7 @@ from app.contract import Contract
 from app.faults import MAX_FAULTS, ContractViolation, Fault
 from app.handlers import Handlers
 from tests.support.contract import PATH, assert_fits, document, schema
-from tests.support.server import KEY, LIVEKIT_URL, SECRET
+from tests.support.server import KEY, LIVEKIT_URL, SECRET, make_settings, serve
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
@@ -170,3 +170,12 @@ def test_a_token_holds_the_least_that_a_voice_session_needs(api: httpx.Client) -
             "canPublishData": True,
         },
     }
+
+
+def test_an_operation_without_a_handler_keeps_the_service_from_starting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A contract that nobody implements is noticed at the start, not by the first caller."""
+    monkeypatch.delattr(Handlers, "check_liveness")
+    with pytest.raises(RuntimeError, match="did not start"), serve(make_settings()):
+        pass
