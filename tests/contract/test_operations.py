@@ -172,6 +172,8 @@ def test_a_token_holds_the_least_that_a_voice_session_needs(api: httpx.Client) -
     }
 
 
+# uvicorn ends its thread by SystemExit.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_operation_without_a_handler_keeps_the_service_from_starting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
