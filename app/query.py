@@ -4,11 +4,26 @@ from typing import Any
 
 from connexion.validators.parameter import ParameterValidator
 
+from starlette.types import Scope
+
 from app.faults import ContractViolation, Fault
+
+
+_MAX_BYTES = 4096
 
 
 class QueryValidator(ParameterValidator):  # type: ignore[misc]  # connexion ships no types
     """Connexion's parameter validator, with its strictness in our words."""
+
+    def validate(self, scope: Scope) -> None:
+        """Check the request's parameters.
+
+        Raises:
+            ContractViolation: the query is too long to be looked at, or see below.
+        """
+        if len(scope["query_string"]) > _MAX_BYTES:
+            raise ContractViolation([Fault.at("query", f"must be at most {_MAX_BYTES} bytes")])
+        super().validate(scope)
 
     def validate_query_parameter_list(
         self, request: Any, security_params: set[str] | None = None

@@ -110,6 +110,8 @@ REFUSED: dict[str, tuple[bytes, int, str, list[str]]] = {
     "content type twice": (post(VALID, JSON, JSON), 415, M, []),
     "two content types": (post(VALID, JSON, "Content-Type: text/plain"), 415, M, []),
     "two content types in one": (post(VALID, "Content-Type: application/json, text/plain"), 415, M, []),
+    "60,000 blanks": (post(VALID, f"Content-Type: application/json;{' ' * 60_000}x"), 415, M, []),
+    "20,000 empty parameters": (post(VALID, f"Content-Type: application/json{'; ' * 20_000}x"), 415, M, []),
     "content type not ASCII": (post(VALID, b"Content-Type: application/json\xff"), 415, M, []),
     "gzip": (post(gzip.compress(VALID), JSON, "Content-Encoding: gzip"), 415, M, []),
     "gzip in upper case": (post(gzip.compress(VALID), JSON, "Content-Encoding: GZIP"), 415, M, []),
@@ -227,6 +229,7 @@ REFUSED: dict[str, tuple[bytes, int, str, list[str]]] = {
     "unknown query parameters": (post(VALID, target="/api/token?b=1&a=2&a=3"), 400, V, ["query.a", "query.b"]),
     "query parameter without a value": (post(VALID, target="/api/token?debug"), 400, V, ["query.debug"]),
     "query parameter not UTF-8": (post(VALID, target="/api/token?%ff=1"), 400, V, ["query.\ufffd"]),
+    "query of 2 MiB": (post(VALID, target="/api/token?" + "a&" * 2**20), 400, V, ["query"]),
     "query on a health check": (request("GET", "/api/health/live?x=1"), 400, V, ["query.x"]),
     # Paths
     "the root": (request("GET", "/"), 404, P, []),
