@@ -3,11 +3,9 @@
 from typing import Any
 
 from connexion.validators.parameter import ParameterValidator
-
 from starlette.types import Scope
 
 from app.faults import ContractViolation, Fault
-
 
 _MAX_BYTES = 4096
 
