@@ -17,17 +17,6 @@ MEDIA_TYPE = "application/json"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
-class _MaxBytes:
-    """The vendor keyword `x-max-bytes`: the longest UTF-8 encoding of a string, in bytes."""
-
-    def __init__(self, _schema: object, limit: int, _path: object) -> None:
-        self._limit = limit
-
-    def validate(self, instance: object) -> None:
-        if isinstance(instance, str) and len(instance.encode()) > self._limit:
-            raise ValueError
-
-
 @dataclass(frozen=True, slots=True)
 class BodyRule:
     """What the contract demands of an operation's request body.
@@ -106,8 +95,7 @@ class Contract:
             audited={n: p["x-audit"] for n, p in properties.items() if "x-audit" in p},
             _document=self.document,
             _validator=jsonschema_rs.Draft4Validator(
-                {**reference, "components": self.document["components"]},
-                keywords={"x-max-bytes": _MaxBytes},
+                {**reference, "components": self.document["components"]}
             ),
         )
 

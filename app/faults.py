@@ -9,8 +9,6 @@ from jsonschema_rs import ValidationError
 MAX_FAULTS = 100
 _MAX_FIELD = 128
 _MAX_MESSAGE = 400
-# A fault that says nothing beside another one of the same value.
-_IMPLIED_BY = {"pattern": "minLength", "x-max-bytes": "maxLength"}
 _LIMITS = {
     "minLength": "must be at least {} characters",
     "maxLength": "must be at most {} characters",
@@ -58,11 +56,12 @@ def explain(errors: Iterable[ValidationError], document: Mapping[str, Any]) -> l
         document: the contract, which says in `x-pattern-message` what a pattern demands.
     """
     errors = list(errors)
-    found = {(error.kind.name, *error.instance_path) for error in errors}
+    too_short = {tuple(error.instance_path) for error in errors if error.kind.name == "minLength"}
     return [
         fault
         for error in errors
-        if (_IMPLIED_BY.get(error.kind.name), *error.instance_path) not in found
+        # A pattern has nothing to add about a string that is empty.
+        if error.kind.name != "pattern" or tuple(error.instance_path) not in too_short
         for fault in _faults(error, document)
     ]
 
@@ -89,8 +88,6 @@ def _message(kind: Any, schema: Mapping[str, Any]) -> str:
         return "must not be empty" if empty else _LIMITS[kind.name].format(kind.limit)
     if kind.name == "type":
         return f"must be {' or '.join(_TYPES[name] for name in kind.types)}"
-    if kind.name == "x-max-bytes":
-        return f"must be at most {schema[kind.name]} bytes in UTF-8; shorten it"
     return str(schema.get(f"x-{kind.name}-message", f"does not satisfy the contract's {kind.name}"))
 
 
