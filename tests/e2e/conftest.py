@@ -1,0 +1,60 @@
+"""Fixtures of the end-to-end tests: a real LiveKit server, and the service with its credentials."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import NoReturn
+
+import httpx
+import pytest
+
+from app.settings import Settings
+from tests.e2e.livekit_server import LiveKitServer, LiveKitUnavailable, run_livekit_server
+from tests.support.server import make_settings, serve
+
+
+def give_up(reason: str) -> NoReturn:
+    """Skip the test, or fail it where the end-to-end tests are required: `E2E_REQUIRED=1`."""
+    if os.environ.get("E2E_REQUIRED") == "1":
+        pytest.fail(f"E2E_REQUIRED=1, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def livekit() -> Iterator[LiveKitServer]:
+    """A real LiveKit server."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(run_livekit_server())
+        except LiveKitUnavailable as unavailable:
+            give_up(str(unavailable))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def livekit_http(livekit: LiveKitServer) -> Iterator[httpx.Client]:
+    """HTTP client of the LiveKit server."""
+    with httpx.Client(base_url=livekit.http_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def settings(livekit: LiveKitServer) -> Settings:
+    """What the operator of that LiveKit server would set."""
+    return make_settings(
+        livekit_url=livekit.url, livekit_api_key=livekit.key, livekit_api_secret=livekit.secret
+    )
+
+
+@pytest.fixture(scope="session")
+def tokens_api(settings: Settings) -> Iterator[httpx.Client]:
+    """HTTP client of a service that issues tokens for the LiveKit server; relative to `/api`."""
+    with serve(settings) as url, httpx.Client(base_url=f"{url}/api") as client:
+        yield client
+
+
+@pytest.fixture
+def room() -> str:
+    """The name of a room that no other test uses."""
+    return f"room-{uuid.uuid4().hex}"
