@@ -19,15 +19,16 @@ help:  ## List the targets
 
 install: $(BIN)/.dev  ## Create .venv with everything that development needs
 
-# Variables of the environment go first; what is missing is what `livekit-server --dev` uses.
+# Without credentials in the environment: those of `livekit-server --dev`.
 run: $(BIN)/.run  ## Start the service with LiveKit's development credentials
 	@printf '%s\n' '' 'The service listens on http://$(HOST):$(PORT); Ctrl-C stops it. Try:' '' \
 		"  curl http://$(HOST):$(PORT)/api/token -H 'Content-Type: application/json' \\" \
 		"    -d '{\"roomName\": \"my-room\", \"participantIdentity\": \"alice\"}'" '' \
 		'or open http://$(HOST):$(PORT)/api/ui' ''
-	@export HOST='$(HOST)' PORT='$(PORT)' LIVEKIT_API_KEY="$${LIVEKIT_API_KEY-devkey}" \
-		LIVEKIT_API_SECRET="$${LIVEKIT_API_SECRET-secret}" \
-		LIVEKIT_URL="$${LIVEKIT_URL-ws://localhost:7880}"; \
+	@if [ -z "$${LIVEKIT_API_KEY+set}$${LIVEKIT_API_SECRET+set}" ]; then \
+		export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=secret; \
+	fi; \
+	export HOST='$(HOST)' PORT='$(PORT)' LIVEKIT_URL="$${LIVEKIT_URL-ws://localhost:7880}"; \
 	exec $(BIN)/python -m app
 
 mock: $(BIN)/.run  ## Answer from the contract's examples, without the service

@@ -1,17 +1,20 @@
 """`python -m app`: read the settings, start the server."""
 
+import logging.config
+import math
 import sys
 
 import uvicorn
 
 from app import logs
+from app.main import report
 from app.protocol import HttpProtocol
 from app.settings import InvalidSettings, Settings
 
 _KEEP_ALIVE_SECONDS = (
     75  # Longer than the 60 of the usual reverse proxy, which else meets a closed connection.
 )
-_GRACEFUL_SHUTDOWN_SECONDS = 10
+_SHUTDOWN_MARGIN_SECONDS = 5  # What a request may take beyond the arrival of its body.
 
 
 def main() -> None:
@@ -20,6 +23,9 @@ def main() -> None:
         settings = Settings.from_environment()
     except InvalidSettings as error:
         sys.exit(f"The environment cannot be used:\n{error}")
+    configuration = logs.configuration(settings.log_level)
+    logging.config.dictConfig(configuration)
+    report(settings)
     uvicorn.run(
         "app.main:app_from_environment",
         factory=True,
@@ -29,11 +35,11 @@ def main() -> None:
         http=HttpProtocol,
         ws="none",
         lifespan="on",
-        log_config=logs.configuration(settings.log_level),
+        log_config=configuration,
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
+        timeout_graceful_shutdown=math.ceil(settings.body_timeout_seconds) + _SHUTDOWN_MARGIN_SECONDS,
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.text import printable
+
 logger = logging.getLogger(__name__)
 
 _MAX_PATH = 256
@@ -64,7 +66,7 @@ def record(method: str, path: str, status: int | None, started: float, facts: di
         "request",
         extra={
             "method": method,
-            "path": path[:_MAX_PATH],
+            "path": printable(path, _MAX_PATH),
             "status": status,
             "outcome": outcome,
             "durationMs": round((time.perf_counter() - started) * 1000, 3),

@@ -6,6 +6,8 @@ from typing import Any
 
 from jsonschema_rs import ValidationError
 
+from app.text import printable
+
 MAX_FAULTS = 100
 _MAX_FIELD = 128
 _MAX_MESSAGE = 400
@@ -36,7 +38,7 @@ class Fault:
     @classmethod
     def at(cls, field: str, message: str) -> "Fault":
         """Make a fault from texts that may hold anything of any length."""
-        return cls(_printable(field, _MAX_FIELD) or "(empty)", _printable(message, _MAX_MESSAGE))
+        return cls(printable(field, _MAX_FIELD) or "(empty)", printable(message, _MAX_MESSAGE))
 
 
 class ContractViolation(Exception):
@@ -102,9 +104,3 @@ def _path(steps: Sequence[str | int]) -> str:
     for step in steps:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"
     return text.removeprefix(".") if steps else "body"
-
-
-def _printable(text: str, limit: int) -> str:
-    # Cut before looking at each character: the text may be as long as a body.
-    cut = text if len(text) <= limit else text[:limit] + "…"
-    return "".join(c if c.isprintable() else "\ufffd" for c in cut)

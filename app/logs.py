@@ -7,7 +7,7 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.orjson import OrjsonFormatter
 
-_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+_JWT = re.compile(r"eyJ[\w-]{8,}(\.[\w-]*)*")
 
 
 class Formatter(OrjsonFormatter):
@@ -22,7 +22,7 @@ def configuration(level: str, stream: str = "ext://sys.stdout") -> dict[str, Any
     """Make a configuration for `logging.config.dictConfig`, for every logger of the process.
 
     Args:
-        level: the least severe level that is written.
+        level: the least severe level that is written; audit lines always are.
         stream: where to, as `dictConfig` names it.
     """
     return {
@@ -51,8 +51,10 @@ def configuration(level: str, stream: str = "ext://sys.stdout") -> dict[str, Any
             }
         },
         "root": {"handlers": ["json"], "level": level},
-        # Each speaks of requests, which the audit log does better; and a caller could make it speak.
+        # The audit log is not to be switched off. The next two speak of requests, which the audit log
+        # does better; and a caller could make them speak.
         "loggers": {
+            "app.audit": {"level": "INFO"},
             "asgi_correlation_id": {"level": "ERROR"},
             "connexion": {"level": "ERROR"},
             "uvicorn.error": {"level": level},

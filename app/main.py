@@ -4,7 +4,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from connexion import ConnexionMiddleware
@@ -40,7 +39,7 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
     """
     contract = Contract.load()
     handlers = Handlers(tokens or _token_service(settings), settings.livekit_url)
-    app = ConnexionMiddleware(Dispatcher(contract), lifespan=_lifespan(settings))
+    app = ConnexionMiddleware(Dispatcher(contract), lifespan=_lifespan)
     # The copy is for Connexion, which writes into the document that it is given.
     app.add_api(
         contract.copy_document(),
@@ -68,6 +67,17 @@ def app_from_environment() -> ConnexionMiddleware:
     """
     logging.captureWarnings(capture=True)
     return create_app(Settings.from_environment())
+
+
+def report(settings: Settings) -> None:
+    """Say in the log what the operator should mend; whoever starts the service says it once."""
+    secret = settings.livekit_api_secret
+    if settings.missing_credentials:
+        logger.error("No token can be issued: set %s.", " and ".join(settings.missing_credentials))
+    elif secret and len(secret.get_secret_value().encode()) < _STRONG_SECRET:
+        logger.warning("LIVEKIT_API_SECRET is weak: use at least %d bytes.", _STRONG_SECRET)
+    if settings.cors_allowed_origins == ("*",):
+        logger.warning("CORS_ALLOWED_ORIGINS is *: any web page may ask for tokens.")
 
 
 def _add_layers(app: ConnexionMiddleware, contract: Contract, settings: Settings) -> None:
@@ -104,16 +114,7 @@ def _token_service(settings: Settings) -> TokenService:
     return TokenService(credentials, can_publish_data=settings.livekit_can_publish_data)
 
 
-def _lifespan(settings: Settings) -> Any:
-    @asynccontextmanager
-    async def lifespan(_app: object) -> AsyncIterator[None]:
-        secret = settings.livekit_api_secret
-        if settings.missing_credentials:
-            logger.error("No token can be issued: set %s.", " and ".join(settings.missing_credentials))
-        elif secret and len(secret.get_secret_value().encode()) < _STRONG_SECRET:
-            logger.warning("LIVEKIT_API_SECRET is weak: use at least %d bytes.", _STRONG_SECRET)
-        if settings.cors_allowed_origins == ("*",):
-            logger.warning("CORS_ALLOWED_ORIGINS is *: any web page may ask for tokens.")
-        yield
-
-    return lifespan
+@asynccontextmanager
+async def _lifespan(_app: object) -> AsyncIterator[None]:
+    # Connexion hands lifespan events to the inner application, unless it is given this.
+    yield

@@ -7,10 +7,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class ExactPaths:
-    """ASGI middleware that answers 404 where Starlette would redirect, or see through an encoded slash.
+    """ASGI middleware that answers 404 where Starlette would redirect, or see through a spelling.
 
     Starlette redirects a path to the one with or without a slash at its end, with an empty 307,
-    and servers decode `%2F` before it looks.
+    servers decode `%2F` before it looks, and its static files resolve dot segments.
     """
 
     def __init__(self, app: ASGIApp, base_path: str, with_slash: Collection[str]) -> None:
@@ -33,4 +33,4 @@ class ExactPaths:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path == self._base_path or b"%2f" in scope.get("raw_path", b"").lower():
             return False
-        return not path.endswith("/") or path in self._with_slash
+        return "/." not in path and (not path.endswith("/") or path in self._with_slash)

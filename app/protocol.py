@@ -1,5 +1,6 @@
 """HTTP/1.1 on the wire: what cannot be read as HTTP never reaches the application."""
 
+import re
 import time
 from uuid import uuid4
 
@@ -9,16 +10,85 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app import audit
 from app.contract import MEDIA_TYPE
 from app.errors import answer
-from app.faults import ContractViolation, Fault
+from app.faults import ContractViolation
+from app.request_body import NOT_HTTP
+
+_UPGRADE = re.compile(rb"\r\nupgrade(?=[ \t]*:)", re.IGNORECASE)
+_MAX_DISCARDED = 2**20
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with an ErrorResponse where uvicorn answers in plain text."""
+    """uvicorn's HTTP protocol, with an ErrorResponse where uvicorn answers in plain text.
+
+    It also mends what httptools makes of three kinds of requests: it takes one that asks for another
+    protocol to end with its headers, although RFC 9110 lets a server ignore that wish, and Java's
+    client has it by default; it takes trailers for headers; and it reads on for ever after an answer
+    was sent.
+    """
+
+    _in_head = True
+    _discarded = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read what has arrived, with the wish for another protocol renamed, so that it is ignored."""
+        if self._in_head:
+            head, blank_line, rest = data.partition(b"\r\n\r\n")
+            data = _UPGRADE.sub(b"\r\nignored", head) + blank_line + rest
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Expect headers."""
+        self._in_head = True
+        self._discarded = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; a trailer is no header."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Expect a body, then the next request."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body; of one that was answered already, throw away so much and no more."""
+        if self.cycle.response_complete:
+            self._discarded += len(body)
+            if self._discarded > _MAX_DISCARDED:
+                self.transport.close()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Expect the next request."""
+        self._in_head = True
+        super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        # The wish was cut in two by the network, and got through: what follows must not be read.
+        self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
-        """Answer something that is not HTTP, and close the connection."""
+        """Answer something that is not HTTP, once, and close the connection."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._let_the_application_answer()
+        elif self.cycle is not None and self.cycle.more_body:
+            # The rest of a body that was answered already.
+            self.transport.close()
+        else:
+            self._answer()
+
+    def _let_the_application_answer(self) -> None:
+        self.cycle.keep_alive = False
+        if self.cycle.more_body:
+            self.cycle.scope["state"]["malformed"] = True
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def _answer(self) -> None:
         request_id = uuid4().hex
-        found = answer(ContractViolation([Fault.at("request", "is not well-formed HTTP/1.1")]), request_id)
+        found = answer(ContractViolation([NOT_HTTP]), request_id)
         headers = {
             "Content-Type": MEDIA_TYPE,
             "Content-Length": str(len(found.body)),

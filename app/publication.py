@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.contract import Contract
 
+_RANGES = {b"range", b"if-range"}
+
 
 class PublishedContract:
     """ASGI middleware that serves the contract as JSON, below its own base path.
@@ -29,8 +31,13 @@ class PublishedContract:
         Raises:
             HTTPException: 405, the method is neither GET nor HEAD.
         """
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         root = scope.get("root_path", "")
-        if scope["type"] != "http" or scope["path"] != f"{root}{self._contract.base_path}{self.PATH}":
+        if scope["path"] != f"{root}{self._contract.base_path}{self.PATH}":
+            # Starlette's static files, which are the UI, would refuse a range in plain text.
+            scope["headers"] = [header for header in scope["headers"] if header[0] not in _RANGES]
             await self._app(scope, receive, send)
             return
         if scope["method"] not in {"GET", "HEAD"}:

@@ -1,6 +1,7 @@
 """The request body: read once, strictly; the value that is validated is the value that is handled."""
 
 import asyncio
+import codecs
 import re
 from typing import Any
 
@@ -15,6 +16,13 @@ _JSON_IN_UTF8 = re.compile(
     rb'application/json[ \t]*(;[ \t]*(charset=("utf-8"|utf-8)[ \t]*)?)*',
     re.IGNORECASE,
 )
+
+
+_MAX_MEDIA_TYPE = 256
+_SURROGATE = re.compile(r"\\u[dD][89aAbBcCdDeEfF][0-9a-fA-F]{2}")
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
+
+NOT_HTTP = Fault.at("request", "is not well-formed HTTP/1.1")
 
 
 class UnsupportedMediaType(Exception):
@@ -60,8 +68,15 @@ class MediaTypeGate:
         encodings = [value for name, value in headers if name == b"content-encoding"]
         if any(value.strip().lower() != b"identity" for value in encodings):
             raise UnsupportedMediaType("Send the body uncompressed, without a Content-Encoding header.")
+        codings = [value for name, value in headers if name == b"transfer-encoding"]
+        if any(value.strip().lower() != b"chunked" for value in codings):
+            raise UnsupportedMediaType("Send the body uncompressed; Transfer-Encoding may be chunked only.")
         types = [value for name, value in headers if name == b"content-type"]
-        if len(types) != 1 or not _JSON_IN_UTF8.fullmatch(types[0].strip()):
+        if (
+            len(types) != 1
+            or len(types[0]) > _MAX_MEDIA_TYPE
+            or not _JSON_IN_UTF8.fullmatch(types[0].strip())
+        ):
             raise UnsupportedMediaType(
                 'Send exactly one header "Content-Type: application/json"; '
                 "its only parameter may be charset=utf-8."
@@ -95,14 +110,16 @@ class BodyValidator:
                 content = await _read(receive, scope, rule.max_bytes)
         except TimeoutError:
             raise BodyTimeout from None
-        if not content:
-            raise ContractViolation([_absence(scope)])
         body = _parse(content)
         rule.validate(body, scope["state"]["audit"])
         for name, default in rule.defaults.items():
             body.setdefault(name, default)
         scope["state"]["body"] = body
         return receive, scope
+
+
+def _is_json(media_type: bytes) -> bool:
+    return len(media_type) <= _MAX_MEDIA_TYPE and bool(_JSON_IN_UTF8.fullmatch(media_type.strip()))
 
 
 async def _read(receive: Receive, scope: Scope, limit: int) -> bytes:
@@ -114,6 +131,9 @@ async def _read(receive: Receive, scope: Scope, limit: int) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _body_fault("ended before it was complete")
+        # Our HTTP protocol found the rest of the body to be malformed.
+        if "malformed" in scope["state"]:
+            raise ContractViolation([NOT_HTTP])
         content += message.get("body", b"")
         more = message.get("more_body", False) and len(content) <= limit
     if max(announced, len(content)) > limit:
@@ -121,18 +141,26 @@ async def _read(receive: Receive, scope: Scope, limit: int) -> bytes:
     return bytes(content)
 
 
-def _absence(scope: Scope) -> Fault:
-    # uvicorn stops reading a request that asks for another protocol where its headers end.
-    if any(name == b"upgrade" for name, _ in scope["headers"]):
-        return Fault.at("Upgrade", "is not offered, and keeps the body from arriving; leave it out")
-    return Fault.at("body", "is required: send a JSON object")
-
-
 def _parse(content: bytes) -> Any:
+    if not content:
+        raise _body_fault("is required: send a JSON object")
     try:
         return jiter.from_json(content, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
-        raise _body_fault(f"must be JSON in UTF-8: {error}") from None
+        raise _body_fault(f"must be JSON in UTF-8: {_diagnosis(content) or error}") from None
+
+
+def _diagnosis(content: bytes) -> str | None:
+    """Say what is wrong with bytes that are not JSON, where the parser's words would not help."""
+    if content.startswith(_BYTE_ORDER_MARKS):
+        return "it starts with a byte order mark; leave it out"
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1} is not UTF-8"
+    if _SURROGATE.search(text):
+        return r"a \ud800 to \udfff escape is half of a character; write both halves, or the character"
+    return None
 
 
 def _body_fault(message: str) -> ContractViolation:

@@ -2,12 +2,19 @@
 
 import re
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
-_LIVEKIT_URL = re.compile(r"(ws|http)(s?)://[^/?#\s]+(/\S*)?")
+_AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+_URL = re.compile(r"[!-~]{1,2048}")
+
+
+def _is_origin(text: str) -> bool:
+    # A browser leaves the scheme's own port out of the origin that it sends.
+    return bool(_ORIGIN.fullmatch(text)) and not re.fullmatch(r"http:.*:80|https:.*:443", text)
 
 
 class InvalidSettings(Exception):
@@ -44,7 +51,7 @@ class Settings(BaseSettings):
         default=False, description="Check every answer against the contract; for tests, it costs time."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="The least severe level that is logged; audit lines are INFO."
+        default="INFO", description="The least severe level that is logged; audit lines always are."
     )
 
     @classmethod
@@ -63,6 +70,11 @@ class Settings(BaseSettings):
             )
             raise InvalidSettings("\n".join(faults)) from None
 
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_upper_case(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
     @field_validator("livekit_api_key", "livekit_api_secret", mode="before")
     @classmethod
     def _strip(cls, value: object) -> object:
@@ -74,10 +86,14 @@ class Settings(BaseSettings):
     def _as_websocket_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        match = _LIVEKIT_URL.fullmatch(value)
-        if match is None:
-            raise ValueError("must be a URL such as wss://livekit.example.com")
-        return f"ws{match[2]}{value[len(match[1] + match[2]) :]}"
+        parts = urlsplit(value)
+        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+        plain = _URL.fullmatch(value) and _AUTHORITY.fullmatch(parts.netloc)
+        if scheme not in {"ws", "wss"} or not plain or parts.query or parts.fragment:
+            raise ValueError(
+                "must be a URL such as wss://livekit.example.com, without credentials, query or fragment"
+            )
+        return parts._replace(scheme=scheme).geturl()
 
     @field_validator("cors_allowed_origins", mode="before")
     @classmethod
@@ -89,10 +105,11 @@ class Settings(BaseSettings):
     @field_validator("cors_allowed_origins")
     @classmethod
     def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if value != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in value):
+        if value != ("*",) and not (value and all(map(_is_origin, value))):
             raise ValueError(
-                "must list origins such as https://app.example.com, in lower case, without a path or a "
-                "slash at the end, separated by commas; or be * alone, for any origin"
+                "must list origins such as https://app.example.com, in lower case, without a path, a "
+                "slash at the end or the scheme's own port, separated by commas; or be * alone, for any "
+                "origin"
             )
         return value
 

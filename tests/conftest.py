@@ -29,5 +29,5 @@ def api_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def api(api_url: str) -> Iterator[httpx.Client]:
     """HTTP client of a running service that can issue tokens; relative to `/api`."""
-    with httpx.Client(base_url=f"{api_url}/api") as client:
+    with httpx.Client(base_url=f"{api_url}/api", headers={"Authorization": run_log.AUTHORIZATION}) as client:
         yield client

@@ -2,17 +2,23 @@
 
 import json
 import socket
+import time
 import tracemalloc
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.contract import assert_fits
-from tests.support.raw_http import connect, read_answer, request
+from tests.support.raw_http import chunked, connect, read_answer, request, send
 from tests.support.server import make_settings, serve
+from tests.support.service_log import audit_lines
 
 JSON = "Content-Type: application/json"
 VALID = json.dumps({"roomName": "room-1", "participantIdentity": "alice"}).encode()
+ID = "X-Request-Id: ends-badly"
+UPGRADE = request(
+    "POST", "/api/token", JSON, "Connection: Upgrade", "Upgrade: h2c", f"Content-Length: {len(VALID)}"
+)
 HEAD = request("POST", "/api/token", JSON, f"Content-Length: {len(VALID)}")
 
 
@@ -88,18 +94,96 @@ def test_a_client_that_leaves_does_no_harm(api_url: str) -> None:
         assert read_answer(connection).status == 200
 
 
-def test_a_large_body_is_not_kept_in_memory(api_url: str) -> None:
-    """Of 64 MiB that keep coming after a 413, the service keeps next to nothing."""
-    chunk = b"%x\r\n%b\r\n" % (2**16, b" " * 2**16)
+def test_what_keeps_coming_after_an_answer_is_cut_off(api_url: str) -> None:
+    """Of 64 MiB that keep coming after a 413 the service keeps nothing, and stops reading after 1 MiB."""
+    chunks = b"%x\r\n%b\r\n" % (2**16, b" " * 2**16) * 1024
     with connect(api_url) as connection:
         connection.sendall(request("POST", "/api/token", JSON, "Transfer-Encoding: chunked"))
         tracemalloc.start()
-        for _ in range(1024):
-            connection.sendall(chunk)
+        with pytest.raises(ConnectionError):
+            connection.sendall(chunks)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert read_answer(connection).status == 413
     assert peak < 2**23
+
+
+@pytest.mark.parametrize("cut", [len(UPGRADE), len(UPGRADE) - 4])
+def test_an_upgrade_is_ignored_wherever_the_network_cuts(api_url: str, cut: int) -> None:
+    """The body of a request that asks for another protocol may arrive later than its headers."""
+    with connect(api_url) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(UPGRADE[:cut])
+        time.sleep(0.05)
+        connection.sendall(UPGRADE[cut:] + VALID)
+        assert read_answer(connection).status == 200
+        connection.sendall(request("GET", "/api/health/live"))
+        assert read_answer(connection).json() == {"status": "live"}
+
+
+def test_a_body_is_never_taken_for_a_request(api_url: str) -> None:
+    """Where an upgrade is not noticed, cut within its name, nothing after the answer is read."""
+    cut = UPGRADE.index(b"Upgrade: ") + 4
+    with connect(api_url) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(UPGRADE[:cut])
+        time.sleep(0.05)
+        connection.sendall(UPGRADE[cut:])
+        time.sleep(0.05)
+        connection.sendall(request("GET", "/api/health/live"))
+        content = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert content.count(b"HTTP/1.1 ") == 1
+    assert b"live" not in content
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request("POST", "/api/token", JSON, ID, "Transfer-Encoding: chunked", body=b"zz\r\n", length=False),
+        request("POST", "/api/token", JSON, ID, "Content-Length: 10", body=VALID, length=False),
+        request(
+            "POST", "/api/token", JSON, ID, "Transfer-Encoding: chunked",
+            body=chunked(VALID)[:-5] + b"zz\r\n", length=False,
+        ),
+        request("POST", "/api/token", JSON, ID, body=VALID[:-1]) + b"garbage\r\n\r\n",
+    ],
+    ids=["malformed chunk", "length too short", "malformed last chunk", "garbage after the body"],
+)  # fmt: skip
+def test_a_request_that_ends_badly_is_answered_once(api_url: str, sent: bytes) -> None:
+    """The caller's id is kept, the connection is closed, and the log has one line, of that answer."""
+    with connect(api_url) as connection:
+        connection.sendall(sent)
+        answer = read_answer(connection)
+        assert connection.recv(1) == b""
+    assert (answer.status, answer.json()["requestId"]) == (400, "ends-badly")
+    assert_fits("ErrorResponse", answer.json())
+    lines = audit_lines("ends-badly")
+    assert {line["status"] for line in lines} == {400}
+
+
+def test_garbage_after_a_request_does_not_spoil_its_answer(api_url: str) -> None:
+    """What was asked for properly is answered, before the connection is closed."""
+    with connect(api_url) as connection:
+        connection.sendall(request("POST", "/api/token", JSON, body=VALID) + b"garbage\r\n\r\n")
+        content = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert content.startswith(b"HTTP/1.1 200 OK")
+    assert content.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_trailer_is_no_header(api_url: str) -> None:
+    """What follows a chunked body cannot change what the request is."""
+    body = chunked(VALID)[:-2] + b"Content-Type: text/plain\r\nX-Request-Id: trailer\r\n\r\n"
+    sent = request("POST", "/api/token", JSON, "Transfer-Encoding: chunked", body=body, length=False)
+    answer = send(api_url, sent)
+    assert answer.status == 200
+    assert answer.headers["X-Request-Id"] != "trailer"
+
+
+@pytest.mark.parametrize("value", ["bytes=0-1", "bytes=abc", "items=0-1", "bytes=5-2", "bytes=99999999-"])
+def test_a_range_of_the_ui_is_ignored(api_url: str, value: str) -> None:
+    """A whole file is a proper answer to a wish for a part of it."""
+    answer = send(api_url, request("GET", "/api/ui/swagger-ui.css", f"Range: {value}"))
+    assert answer.status == 200
+    assert len(answer.content) > 10_000
 
 
 @pytest.mark.parametrize("path", ["/api/health/live", "/api/health/ready", "/api/openapi.json", "/api/ui/"])

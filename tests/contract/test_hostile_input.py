@@ -63,6 +63,11 @@ ACCEPTED = {
         length=False,
     ),
     "expects 100-continue, body sent at once": post(VALID, JSON, "Expect: 100-continue"),
+    "an upgrade that is not offered": post(VALID, JSON, "Connection: Upgrade", "Upgrade: h2c"),
+    "an upgrade as Java's client asks for it": post(
+        VALID, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA", JSON
+    ),
+    "a range": post(VALID, JSON, "Range: bytes=0-1"),
     "accepts HTML only": post(VALID, JSON, "Accept: text/html"),
     "absolute request target": post(VALID, target="http://localhost/api/token"),
     "percent-encoded letter in the path": post(VALID, target="/api/%74oken"),
@@ -116,11 +121,11 @@ REFUSED: dict[str, tuple[bytes, int, str, list[str]]] = {
     "gzip": (post(gzip.compress(VALID), JSON, "Content-Encoding: gzip"), 415, M, []),
     "gzip in upper case": (post(gzip.compress(VALID), JSON, "Content-Encoding: GZIP"), 415, M, []),
     "gzip twice": (post(VALID, JSON, "Content-Encoding: identity", "Content-Encoding: gzip"), 415, M, []),
+    "gzip as transfer encoding": (
+        request("POST", "/api/token", JSON, "Transfer-Encoding: gzip, chunked", body=chunked(gzip.compress(VALID)), length=False), 415, M, []),
     # Bytes
     "no body": (request("POST", "/api/token", JSON), 400, V, ["body"]),
     "length of 0": (request("POST", "/api/token", JSON, "Content-Length: 0"), 400, V, ["body"]),
-    "body lost to an upgrade that is not offered": (
-        post(VALID, JSON, "Connection: Upgrade", "Upgrade: h2c"), 400, V, ["Upgrade"]),
     "white space only": (post(b"  "), 400, V, ["body"]),
     "utf-16 unannounced": (post(VALID.decode().encode("utf-16")), 400, V, ["body"]),
     "utf-16-le without mark": (post(VALID.decode().encode("utf-16-le")), 400, V, ["body"]),
@@ -259,6 +264,7 @@ REFUSED: dict[str, tuple[bytes, int, str, list[str]]] = {
     "half a health check": (request("GET", "/api/health"), 404, P, []),
     "document with a slash": (request("GET", "/api/openapi.json/"), 404, P, []),
     "unknown file of the UI": (request("GET", "/api/ui/nothing.js"), 404, P, []),
+    "dot segments in the UI": (request("GET", "/api/ui/a/../swagger-ui.css"), 404, P, []),
     "out of the UI's folder": (request("GET", "/api/ui/../../etc/passwd"), 404, P, []),
     "out of the UI's folder, encoded": (request("GET", "/api/ui/%2e%2e/%2e%2e/etc/passwd"), 404, P, []),
     # Methods

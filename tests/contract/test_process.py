@@ -16,6 +16,7 @@ import httpx
 import jwt
 
 from tests.support import run_log
+from tests.support.raw_http import connect, read_answer, request
 from tests.support.server import KEY, SECRET
 
 ROOT = Path(__file__).parent.parent.parent
@@ -113,7 +114,7 @@ def test_several_workers_serve() -> None:
 
 def test_without_credentials_the_service_starts_and_says_so_once() -> None:
     """The operator reads which variable to set, once, whatever is asked of the service."""
-    with running(LIVEKIT_API_SECRET=SECRET) as service:
+    with running(LIVEKIT_API_SECRET=SECRET, WORKERS="2") as service:
         for _ in range(3):
             answer = httpx.post(f"{service.url}/token", json=VALID)
             assert answer.json()["errorCode"] == "MISSING_CREDENTIALS"
@@ -121,6 +122,27 @@ def test_without_credentials_the_service_starts_and_says_so_once() -> None:
     (said,) = [line for line in service.log() if "LIVEKIT_API_KEY" in str(line["message"])]
     assert said["level"] == "ERROR"
     assert "LIVEKIT_API_SECRET" not in str(said["message"])
+
+
+def test_the_audit_log_cannot_be_switched_off() -> None:
+    """At the least verbose level there are audit lines, and nothing else."""
+    with running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, LOG_LEVEL="error") as service:
+        httpx.post(f"{service.url}/token", json=VALID)
+    assert {line["logger"] for line in service.log()} == {"app.audit"}
+
+
+def test_a_request_that_stalls_is_answered_before_the_service_stops() -> None:
+    """SIGTERM waits for as long as a body may take to arrive."""
+    stalled = request("POST", "/api/token", "Content-Type: application/json", "Content-Length: 9")
+    with (
+        running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, BODY_TIMEOUT_SECONDS="1") as service,
+        connect(service.url) as connection,
+    ):
+        connection.sendall(stalled)
+        time.sleep(0.2)
+        service.process.terminate()
+        assert read_answer(connection).status == 408
+    assert "Traceback" not in service.output
 
 
 def test_settings_that_cannot_be_used_are_named() -> None:

@@ -1,4 +1,4 @@
-"""A real LiveKit server on the loopback interface. Knows nothing of pytest: `make demo` uses it too."""
+"""A real LiveKit server on the loopback interface. Knows nothing of pytest."""
 
 import http.client
 import os

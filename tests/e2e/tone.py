@@ -37,20 +37,23 @@ async def published_by(participant: Participant) -> AsyncIterator[rtc.LocalTrack
 
 
 async def heard_in(track: rtc.Track) -> tuple[float, float]:
-    """Listen until it is as loud as half the tone; a deadline is the caller's.
+    """Listen until the tone has begun, and measure what comes next; a deadline is the caller's.
 
     Returns:
         The loudness of a tenth of a second, and how much of its energy is at the tone's pitch, 0 to 1.
     """
     samples: array[int] = array("h")
+    begun = False
     async with aclosing(rtc.AudioStream.from_track(track=track, sample_rate=SAMPLE_RATE)) as stream:
         async for event in stream:
             samples.extend(event.frame.data)
             while len(samples) >= _CHUNK:
                 chunk, samples = samples[:_CHUNK], samples[_CHUNK:]
-                if _loudness(chunk) > LOUDNESS / 2:
+                if begun:
                     return _loudness(chunk), _purity(chunk)
-    raise AssertionError("the track ended before anything was heard")
+                # The chunk in which the tone begins is partly silence, and says little about its pitch.
+                begun = _loudness(chunk) > LOUDNESS / 2
+    raise AssertionError("the track ended before the tone was heard")
 
 
 async def _play(source: rtc.AudioSource) -> None:

@@ -8,6 +8,9 @@ from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support import run_log
+
+AUTHORIZATION = f"Authorization: {run_log.AUTHORIZATION}".encode()
 _DEADLINE_SECONDS = 10
 
 
@@ -58,7 +61,12 @@ def request(
         body: what follows the headers, as it is.
         length: whether to announce the length of a body that is not empty.
     """
-    lines = [f"{method} ".encode() + _bytes(target) + b" HTTP/1.1", b"Host: localhost", *map(_bytes, headers)]
+    lines = [
+        f"{method} ".encode() + _bytes(target) + b" HTTP/1.1",
+        b"Host: localhost",
+        AUTHORIZATION,
+        *map(_bytes, headers),
+    ]
     if body and length:
         lines.append(b"Content-Length: %d" % len(body))
     return b"\r\n".join([*lines, b"", body])

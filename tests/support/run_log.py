@@ -1,4 +1,8 @@
-"""The log of the whole test run, written as the service writes it, and searched for secrets at the end."""
+"""The log of the whole test run, and what must not be in it.
+
+It is written without the blacking-out of the service's own formatter, so that a token that should not
+have been logged is found.
+"""
 
 import logging
 import logging.config
@@ -7,6 +11,10 @@ from pathlib import Path
 from app import logs
 
 PATH = Path(__file__).parent.parent.parent / ".cache" / "test-run.log"
+AUTHORIZATION = "Bearer authorization-of-the-test-suite"
+"""Sent with every request of the tests' own clients."""
+
+_secrets: set[str] = {AUTHORIZATION.split()[1]}
 
 
 def start() -> None:
@@ -14,10 +22,8 @@ def start() -> None:
     PATH.parent.mkdir(exist_ok=True)
     PATH.unlink(missing_ok=True)
     configuration = logs.configuration("DEBUG")
-    configuration["handlers"]["json"] |= {
-        "class": "logging.FileHandler",
-        "filename": str(PATH),
-    }
+    configuration["formatters"]["json"]["()"] = "pythonjsonlogger.orjson.OrjsonFormatter"
+    configuration["handlers"]["json"] |= {"class": "logging.FileHandler", "filename": str(PATH)}
     del configuration["handlers"]["json"]["stream"]
     logging.config.dictConfig(configuration)
 
@@ -26,3 +32,13 @@ def add(text: str) -> None:
     """Add what another process has logged."""
     with PATH.open("a", encoding="utf-8") as file:
         file.write(text)
+
+
+def forbid(secret: str) -> None:
+    """Have the log searched for a secret."""
+    _secrets.add(secret)
+
+
+def secrets() -> frozenset[str]:
+    """List what the log is searched for."""
+    return frozenset(_secrets)

@@ -11,6 +11,7 @@ from app.main import create_app
 from app.protocol import HttpProtocol
 from app.settings import Settings
 from app.tokens import TokenService
+from tests.support import run_log
 
 KEY = "test-key"
 SECRET = "a-throw-away-secret-of-the-test-suite-0123"
@@ -20,7 +21,7 @@ ORIGIN = "http://localhost:4200"
 
 def make_settings(**changes: Any) -> Settings:
     """Make settings that can issue tokens and check every answer, whatever the environment says."""
-    return Settings.model_validate(
+    settings = Settings.model_validate(
         {
             "livekit_api_key": KEY,
             "livekit_api_secret": SECRET,
@@ -29,6 +30,9 @@ def make_settings(**changes: Any) -> Settings:
             **changes,
         }
     )
+    if settings.livekit_api_secret:
+        run_log.forbid(settings.livekit_api_secret.get_secret_value())
+    return settings
 
 
 @contextmanager

@@ -57,6 +57,12 @@ def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in repr(settings) + str(settings.model_dump())
 
 
+def test_the_log_level_may_be_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs take it in lower case."""
+    monkeypatch.setenv("LOG_LEVEL", "warning")
+    assert Settings.from_environment().log_level == "WARNING"
+
+
 def test_settings_cannot_change() -> None:
     """Settings are read once."""
     settings = Settings.from_environment()
@@ -70,6 +76,8 @@ def test_settings_cannot_change() -> None:
         ("wss://lk.example", "wss://lk.example"),
         ("ws://localhost:7880", "ws://localhost:7880"),
         ("https://lk.example/rtc", "wss://lk.example/rtc"),
+        ("WSS://lk.example", "wss://lk.example"),
+        ("wss://[::1]:7880", "wss://[::1]:7880"),
         ("http://127.0.0.1:7880", "ws://127.0.0.1:7880"),
     ],
 )
@@ -110,6 +118,11 @@ def test_origins_are_separated_by_commas(
         ("LIVEKIT_URL", "ftp://hunter2"),
         ("LIVEKIT_URL", "wss://"),
         ("LIVEKIT_URL", "wss://lk.example?access_token=hunter2"),
+        ("LIVEKIT_URL", "wss://lk.example/?access_token=hunter2"),
+        ("LIVEKIT_URL", "wss://lk.example/#hunter2"),
+        ("LIVEKIT_URL", "wss://user:hunter2@lk.example"),
+        ("LIVEKIT_URL", "wss://lk.example/hunter2 x"),
+        ("LIVEKIT_URL", "wss://lk.example/" + "x" * 2048),
         ("SWAGGER_UI", "hunter2"),
         ("LOG_LEVEL", "hunter2"),
         ("CORS_ALLOWED_ORIGINS", "a.example"),
@@ -119,6 +132,9 @@ def test_origins_are_separated_by_commas(
         ("CORS_ALLOWED_ORIGINS", "*,https://a.example"),
         ("CORS_ALLOWED_ORIGINS", "https://*.example"),
         ("CORS_ALLOWED_ORIGINS", "null"),
+        ("CORS_ALLOWED_ORIGINS", ","),
+        ("CORS_ALLOWED_ORIGINS", "https://a.example:443"),
+        ("CORS_ALLOWED_ORIGINS", "http://a.example:80"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused(

@@ -1,0 +1,18 @@
+"""What the service has logged, as an operator would look it up."""
+
+import json
+import time
+from typing import Any
+
+from tests.support import run_log
+
+
+def audit_lines(request_id: str) -> list[dict[str, Any]]:
+    """Wait for the audit line of a request, which is written after its answer; list all there are."""
+    deadline = time.monotonic() + 5
+    while True:
+        lines = map(json.loads, run_log.PATH.read_text(encoding="utf-8").splitlines())
+        found = [line for line in lines if (line["logger"], line["requestId"]) == ("app.audit", request_id)]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.01)
