@@ -72,11 +72,7 @@ class MediaTypeGate:
         if any(value.strip().lower() != b"chunked" for value in codings):
             raise UnsupportedMediaType("Send the body uncompressed; Transfer-Encoding may be chunked only.")
         types = [value for name, value in headers if name == b"content-type"]
-        if (
-            len(types) != 1
-            or len(types[0]) > _MAX_MEDIA_TYPE
-            or not _JSON_IN_UTF8.fullmatch(types[0].strip())
-        ):
+        if len(types) != 1 or not _is_json(types[0]):
             raise UnsupportedMediaType(
                 'Send exactly one header "Content-Type: application/json"; '
                 "its only parameter may be charset=utf-8."
