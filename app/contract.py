@@ -17,6 +17,17 @@ MEDIA_TYPE = "application/json"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
+class _KeyPattern:
+    """The vendor keyword `x-key-pattern`: OpenAPI 3.0 has none for the keys of an object."""
+
+    def __init__(self, _schema: object, pattern: str, _path: object) -> None:
+        self._pattern = re.compile(pattern)
+
+    def validate(self, instance: object) -> None:
+        if isinstance(instance, dict) and not all(map(self._pattern.fullmatch, instance)):
+            raise ValueError
+
+
 @dataclass(frozen=True, slots=True)
 class BodyRule:
     """What the contract demands of an operation's request body.
@@ -42,8 +53,11 @@ class BodyRule:
         errors = list(self._validator.iter_errors(body))
         if isinstance(body, dict):
             faulty = {error.instance_path[0] for error in errors if error.instance_path}
-            for name in (self.audited.keys() & body.keys()) - faulty:
-                audit[self.audited[name]] = body[name]
+            audit |= {
+                label: body[name]
+                for name, label in self.audited.items()
+                if body.get(name) and name not in faulty
+            }
         if errors:
             raise ContractViolation(explain(errors, self._document))
 
@@ -62,13 +76,15 @@ class Contract:
     def __init__(self, document: Mapping[str, Any]) -> None:
         """Compile a document that openapi-spec-validator accepts."""
         self.document = document
+        schemas = document["components"]["schemas"]
         self.base_path: str = document["servers"][0]["url"]
         self.operations = {
             operation["operationId"]: Operation(_success_status(operation), self._body(operation))
             for operation in _operations(document)
         }
-        self._request_id = re.compile(document["components"]["schemas"]["RequestId"]["pattern"])
-        self._request_id_length: int = document["components"]["schemas"]["RequestId"]["maxLength"]
+        self.max_token_bytes: int = schemas["AccessToken"]["maxLength"]
+        self._request_id = re.compile(schemas["RequestId"]["pattern"])
+        self._request_id_length: int = schemas["RequestId"]["maxLength"]
 
     @classmethod
     def load(cls, path: Path = PATH) -> Self:
@@ -95,7 +111,8 @@ class Contract:
             audited={n: p["x-audit"] for n, p in properties.items() if "x-audit" in p},
             _document=self.document,
             _validator=jsonschema_rs.Draft4Validator(
-                {**reference, "components": self.document["components"]}
+                {**reference, "components": self.document["components"]},
+                keywords={"x-key-pattern": _KeyPattern},
             ),
         )
 

@@ -5,7 +5,9 @@ Exception
 ├── PayloadTooLarge          413 PAYLOAD_TOO_LARGE         request_body.py
 ├── BodyTimeout              408 REQUEST_TIMEOUT           request_body.py
 ├── UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE    request_body.py
+├── AgentRefused             403 AGENT_NOT_ALLOWED         handlers.py
 ├── MissingCredentials       500 MISSING_CREDENTIALS       tokens.py
+├── MissingServerUrl         500 MISSING_CREDENTIALS       handlers.py
 ├── TokenGenerationFailed    500 TOKEN_GENERATION_FAILED   tokens.py
 ├── NotReady                 503 NOT_READY                 handlers.py
 ├── starlette HTTPException  404, 405, else as its status  Starlette, Connexion
@@ -28,7 +30,7 @@ from starlette.exceptions import HTTPException
 
 from app.contract import MEDIA_TYPE
 from app.faults import MAX_FAULTS, ContractViolation, Fault
-from app.handlers import NotReady
+from app.handlers import AgentRefused, MissingServerUrl, NotReady
 from app.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
 from app.timestamps import rfc3339
 from app.tokens import MissingCredentials, TokenGenerationFailed
@@ -73,6 +75,12 @@ _BY_EXCEPTION: Mapping[type[Exception], Failure] = {
         headers={"Connection": "close"},
     ),
     UnsupportedMediaType: Failure(415, "UNSUPPORTED_MEDIA_TYPE", None),
+    AgentRefused: Failure(403, "AGENT_NOT_ALLOWED", None),
+    MissingServerUrl: Failure(
+        500,
+        "MISSING_CREDENTIALS",
+        "The service does not know its LiveKit server; its operator must set LIVEKIT_URL.",
+    ),
     MissingCredentials: Failure(
         500, "MISSING_CREDENTIALS", f"The service has no LiveKit credentials; {_SET_CREDENTIALS}"
     ),

@@ -1,5 +1,6 @@
 """What is wrong with a request, in words for the person who sent it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ _MAX_MESSAGE = 400
 _LIMITS = {
     "minLength": "must be at least {} characters",
     "maxLength": "must be at most {} characters",
+    "maxItems": "must have at most {} items",
+    "maxProperties": "must have at most {} properties",
     "minimum": "must be at least {}",
     "maximum": "must be at most {}",
 }
@@ -80,6 +83,11 @@ def _faults(error: ValidationError, document: Mapping[str, Any]) -> Iterator[Fau
             known = ", ".join(sorted(schema["properties"]))
             for name in kind.unexpected:
                 yield Fault.at(_path([*path, name]), f"is not known here; the properties are {known}")
+        case "x-key-pattern":
+            keys: Any = error.instance
+            for key in keys:
+                if not re.fullmatch(schema["x-key-pattern"], key):
+                    yield Fault.at(_path([*path, key]), schema["x-key-pattern-message"])
         case _:
             yield Fault.at(_path(path), _message(kind, schema))
 

@@ -4,12 +4,22 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from app.faults import ContractViolation, Fault
+from app.orders import Agent, TokenOrder
 from app.timestamps import rfc3339
-from app.tokens import TokenOrder, TokenService
+from app.tokens import AgentNotAllowed, IssuedToken, TokenService, TokenTooLong
 
 
 class NotReady(Exception):
     """The service cannot do what it is for."""
+
+
+class MissingServerUrl(Exception):
+    """The service does not know the LiveKit server that it issues tokens for."""
+
+
+class AgentRefused(Exception):
+    """The caller may not dispatch an agent that it named; the message says which."""
 
 
 class Handlers:
@@ -28,27 +38,65 @@ class Handlers:
         """Answer a TokenResponse.
 
         Raises:
+            ContractViolation: the token would be too long.
             MissingCredentials: see tokens.TokenService.issue.
             TokenGenerationFailed: likewise.
         """
-        identity = body["participantIdentity"]
-        issued = self._tokens.issue(
-            TokenOrder(
-                room=body["roomName"],
-                identity=identity,
-                name=body.get("participantName") or identity,
-                ttl=timedelta(seconds=body["expirationSeconds"]),
-            )
+        order = TokenOrder(
+            room=body["roomName"],
+            identity=body["participantIdentity"],
+            name=body.get("participantName", ""),
+            ttl=timedelta(seconds=body["expirationSeconds"]),
         )
-        expires_at = rfc3339(issued.expires_at)
-        audit["expiresAt"] = expires_at
+        issued = self._issue(order, {"name": "participantName"}, audit)
         answer = {
             "token": issued.jwt,
-            "expiresAt": expires_at,
-            "roomName": body["roomName"],
-            "participantIdentity": identity,
+            "expiresAt": rfc3339(issued.expires_at),
+            "roomName": issued.room,
+            "participantIdentity": issued.identity,
         }
         return answer if self._server_url is None else {**answer, "serverUrl": self._server_url}
+
+    def create_connection_details(self, body: Mapping[str, Any], audit: dict[str, Any]) -> dict[str, Any]:
+        """Answer ConnectionDetails.
+
+        Raises:
+            AgentRefused: the operator does not let callers dispatch an agent of the request.
+            ContractViolation: the token would be too long.
+            MissingCredentials: see tokens.TokenService.issue.
+            MissingServerUrl: no operator has configured the LiveKit server.
+            TokenGenerationFailed: see tokens.TokenService.issue.
+        """
+        if self._server_url is None:
+            raise MissingServerUrl
+        order = TokenOrder(
+            room=body.get("room_name", ""),
+            identity=body.get("participant_identity", ""),
+            name=body.get("participant_name", ""),
+            metadata=body.get("participant_metadata", ""),
+            attributes=body.get("participant_attributes", {}),
+            agents=[
+                Agent(
+                    dispatch.get("agent_name", ""),
+                    dispatch.get("metadata", ""),
+                    dispatch.get("deployment", ""),
+                )
+                for dispatch in body.get("room_config", {}).get("agents", ())
+            ],
+        )
+        fields = {
+            "name": "participant_name",
+            "metadata": "participant_metadata",
+            "attributes": "participant_attributes",
+            "agents": "room_config.agents",
+        }
+        issued = self._issue(order, fields, audit)
+        return {
+            "server_url": self._server_url,
+            "participant_token": issued.jwt,
+            "room_name": issued.room,
+            "participant_name": issued.name,
+        }
 
     def check_liveness(self) -> dict[str, Any]:
         """Answer that the process serves requests."""
@@ -63,3 +111,23 @@ class Handlers:
         if not self._tokens.ready:
             raise NotReady
         return {"status": "ready"}
+
+    def _issue(self, order: TokenOrder, fields: Mapping[str, str], audit: dict[str, Any]) -> IssuedToken:
+        """Issue a token, and note it; `fields` has the wire's names for the parts of an order."""
+        try:
+            issued = self._tokens.issue(order)
+        except AgentNotAllowed as error:
+            names = ", ".join(f"room_config.agents[{index}].agent_name" for index in error.indexes)
+            raise AgentRefused(
+                f"{names} is not an agent that callers may dispatch; "
+                "the operator lists those in LIVEKIT_AGENTS."
+            ) from None
+        except TokenTooLong as error:
+            advice = f"shorten it; the token would be {error.length} bytes long, and may be {error.limit}"
+            raise ContractViolation([Fault.at(fields[error.part], advice)]) from None
+        audit |= {
+            "room": issued.room,
+            "identity": issued.identity,
+            "expiresAt": rfc3339(issued.expires_at),
+        }
+        return issued

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 
 from asgi_correlation_id import CorrelationIdMiddleware
@@ -23,7 +24,7 @@ from app.publication import PublishedContract
 from app.query import QueryValidator
 from app.request_body import BodyValidator, MediaTypeGate
 from app.settings import Settings
-from app.tokens import Credentials, TokenService
+from app.tokens import Credentials, TokenPolicy, TokenService
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
         tokens: issues the tokens; by default, with the operator's credentials.
     """
     contract = Contract.load()
-    handlers = Handlers(tokens or _token_service(settings), settings.livekit_url)
+    tokens = tokens or _token_service(settings, contract.max_token_bytes)
+    handlers = Handlers(tokens, settings.livekit_url)
     app = ConnexionMiddleware(Dispatcher(contract), lifespan=_lifespan)
     # The copy is for Connexion, which writes into the document that it is given.
     app.add_api(
@@ -76,6 +78,10 @@ def report(settings: Settings) -> None:
         logger.error("No token can be issued: set %s.", " and ".join(settings.missing_credentials))
     elif secret and len(secret.get_secret_value().encode()) < _STRONG_SECRET:
         logger.warning("LIVEKIT_API_SECRET is weak: use at least %d bytes.", _STRONG_SECRET)
+    if settings.livekit_url is None:
+        logger.warning("LIVEKIT_URL is not set: /connection-details cannot answer without it.")
+    if settings.livekit_agents is None:
+        logger.info("LIVEKIT_AGENTS is not set: callers may dispatch any agent.")
     if settings.cors_allowed_origins == ("*",):
         logger.warning("CORS_ALLOWED_ORIGINS is *: any web page may ask for tokens.")
 
@@ -108,10 +114,17 @@ def _add_layers(app: ConnexionMiddleware, contract: Contract, settings: Settings
     app.add_middleware(MediaTypeGate, position=MiddlewarePosition.BEFORE_VALIDATION, contract=contract)
 
 
-def _token_service(settings: Settings) -> TokenService:
+def _token_service(settings: Settings, max_bytes: int) -> TokenService:
     key, secret = settings.livekit_api_key, settings.livekit_api_secret
     credentials = Credentials(key, secret.get_secret_value()) if key and secret else None
-    return TokenService(credentials, can_publish_data=settings.livekit_can_publish_data)
+    policy = TokenPolicy(
+        ttl=timedelta(seconds=settings.token_ttl_seconds),
+        publish_sources=settings.livekit_publish_sources,
+        can_publish_data=settings.livekit_can_publish_data,
+        agents=settings.livekit_agents,
+        max_bytes=max_bytes,
+    )
+    return TokenService(credentials, policy)
 
 
 @asynccontextmanager

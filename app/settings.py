@@ -4,17 +4,29 @@ import re
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
+PUBLISH_SOURCES = ("microphone", "camera", "screen_share", "screen_share_audio")
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
-_URL = re.compile(r"[!-~]{1,2048}")
+_URL = re.compile(r"[!#-;=?-\[\]_a-z~]{1,2048}")
+_AGENT = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}")
 
 
 def _is_origin(text: str) -> bool:
     # A browser leaves the scheme's own port out of the origin that it sends.
     return bool(_ORIGIN.fullmatch(text)) and not re.fullmatch(r"http:.*:80|https:.*:443", text)
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+# NoDecode: pydantic-settings would have the operator write JSON.
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class InvalidSettings(Exception):
@@ -31,13 +43,24 @@ class Settings(BaseSettings):
         frozen=True, hide_input_in_errors=True, env_ignore_empty=True, str_strip_whitespace=True
     )
 
-    livekit_api_key: str | None = Field(default=None, description="Names the secret; the token's `iss`.")
+    livekit_api_key: str | None = Field(
+        default=None, max_length=256, description="Names the secret; the token's `iss`."
+    )
     livekit_api_secret: SecretStr | None = Field(default=None, description="Signs the tokens.")
     livekit_url: str | None = Field(
         default=None, description="The LiveKit server that frontends connect to: ws(s):// or http(s)://."
     )
     livekit_can_publish_data: bool = Field(default=True, description="Grant data messages: chat, RPC.")
-    cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    livekit_publish_sources: CommaSeparated = Field(
+        default=("microphone",), description="The tracks that tokens let their holders publish."
+    )
+    livekit_agents: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_split)] = Field(
+        default=None, description="The agents that callers may dispatch; not set, any."
+    )
+    token_ttl_seconds: int = Field(
+        default=3600, ge=60, le=86400, description="Validity of the tokens of /connection-details."
+    )
+    cors_allowed_origins: CommaSeparated = Field(
         default=("http://localhost:4200",), description="Origins separated by commas, or * for any."
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
@@ -88,6 +111,7 @@ class Settings(BaseSettings):
             return None
         parts = urlsplit(value)
         scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+        _ = parts.port  # raises ValueError, in words, for a port that cannot be
         plain = _URL.fullmatch(value) and _AUTHORITY.fullmatch(parts.netloc)
         if scheme not in {"ws", "wss"} or not plain or parts.query or parts.fragment:
             raise ValueError(
@@ -95,12 +119,23 @@ class Settings(BaseSettings):
             )
         return parts._replace(scheme=scheme).geturl()
 
-    @field_validator("cors_allowed_origins", mode="before")
+    @field_validator("livekit_publish_sources")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+    def _check_sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # livekit-api signs any text, and a server ignores what it does not know.
+        if not value or not set(value) <= set(PUBLISH_SOURCES):
+            raise ValueError(f"must list some of {', '.join(PUBLISH_SOURCES)}, separated by commas")
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("livekit_agents")
+    @classmethod
+    def _check_agents(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and not (value and all(map(_AGENT.fullmatch, value))):
+            raise ValueError(
+                "must list names of agents of at most 128 characters, separated by commas; not set, any "
+                "agent may be dispatched"
+            )
+        return value
 
     @field_validator("cors_allowed_origins")
     @classmethod

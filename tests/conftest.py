@@ -14,6 +14,11 @@ def pytest_configure() -> None:
     run_log.start()
 
 
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    run_log.stop()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Search the log for secrets when everything else has been logged."""
     items.sort(key=lambda item: item.path.name == "test_log_secrecy.py")

@@ -11,7 +11,8 @@ import pytest
 from openapi_spec_validator import validate
 
 from app import logs
-from app.tokens import IssuedToken, TokenOrder, TokenService
+from app.orders import TokenOrder
+from app.tokens import IssuedToken, TokenService
 from tests.support import run_log
 from tests.support.contract import assert_fits, document
 from tests.support.raw_http import request, send

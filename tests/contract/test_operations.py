@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 from app.contract import Contract
 from app.faults import MAX_FAULTS, ContractViolation, Fault
 from app.handlers import Handlers
+from app.tokens import Credentials, TokenPolicy, TokenService
 from tests.support.contract import PATH, assert_fits, document, schema
 from tests.support.server import KEY, LIVEKIT_URL, SECRET, make_settings, serve
 
@@ -108,6 +109,32 @@ def test_a_thousand_faults_are_counted_and_cut(api: httpx.Client) -> None:
     assert_fits("ErrorResponse", body)
     assert len(body["validationErrors"]) == MAX_FAULTS
     assert "1002 faults" in body["message"]
+
+
+def test_a_token_may_be_as_long_as_the_contract_says() -> None:
+    """The policy's own default is the limit of the contract, which `main` passes on."""
+    assert TokenPolicy().max_bytes == schema("AccessToken")["maxLength"] == Contract.load().max_token_bytes
+    assert "8,000 bytes" in document()["paths"]["/connection-details"]["post"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/token", {"roomName": "r", "participantIdentity": "i", "participantName": "n" * 255},
+         "participantName"),
+        ("/connection-details", {"participant_name": "n" * 255}, "participant_name"),
+        ("/connection-details", {"participant_metadata": "m" * 300}, "participant_metadata"),
+    ],
+)  # fmt: skip
+def test_a_token_that_is_too_long_is_refused_on_both_endpoints(path: str, body: Any, field: str) -> None:
+    """The answer names the property to shorten, as the endpoint calls it."""
+    tokens = TokenService(Credentials(KEY, SECRET), TokenPolicy(max_bytes=600))
+    with serve(make_settings(), tokens) as url:
+        answer = httpx.post(f"{url}/api{path}", json=body)
+    assert answer.status_code == 400
+    (fault,) = answer.json()["validationErrors"]
+    assert fault["field"] == field
+    assert "may be 600" in fault["message"]
 
 
 def test_bytes_of_a_body_are_limited_by_the_contract() -> None:

@@ -6,11 +6,13 @@ have been logged is found.
 
 import logging
 import logging.config
+import os
 from pathlib import Path
 
 from app import logs
 
-PATH = Path(__file__).parent.parent.parent / ".cache" / "test-run.log"
+# Two runs may go on in one checkout.
+PATH = Path(__file__).parent.parent.parent / ".cache" / f"test-run-{os.getpid()}.log"
 AUTHORIZATION = "Bearer authorization-of-the-test-suite"
 """Sent with every request of the tests' own clients."""
 
@@ -26,6 +28,12 @@ def start() -> None:
     configuration["handlers"]["json"] |= {"class": "logging.FileHandler", "filename": str(PATH)}
     del configuration["handlers"]["json"]["stream"]
     logging.config.dictConfig(configuration)
+
+
+def stop() -> None:
+    """Remove the log."""
+    logging.shutdown()
+    PATH.unlink(missing_ok=True)
 
 
 def add(text: str) -> None:

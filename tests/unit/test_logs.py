@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from app import logs
-from app.tokens import Credentials, TokenOrder, TokenService
+from app.orders import TokenOrder
+from app.tokens import Credentials, TokenService
 
 
 def written(**record: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.settings import InvalidSettings, Settings
+from tests.support.contract import schema
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,34 @@ def test_the_defaults_are_those_of_a_laptop() -> None:
     assert settings.livekit_can_publish_data
     assert settings.swagger_ui
     assert not settings.validate_responses
+    assert settings.livekit_publish_sources == ("microphone",)
+    assert settings.livekit_agents is None
+    assert settings.token_ttl_seconds == 3600
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents and sources are written without JSON, like origins."""
+    monkeypatch.setenv("LIVEKIT_AGENTS", " concierge, interpreter ,")
+    monkeypatch.setenv("LIVEKIT_PUBLISH_SOURCES", "microphone,camera,microphone")
+    settings = Settings.from_environment()
+    assert settings.livekit_agents == ("concierge", "interpreter")
+    for text in ("null", "123", "true", '["a"]', '"a"'):
+        monkeypatch.setenv("LIVEKIT_AGENTS", text)
+        assert Settings.from_environment().livekit_agents == (text,)
+    assert settings.livekit_publish_sources == ("microphone", "camera")
+
+
+def test_the_lifetime_has_the_limits_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a caller of `/token` may choose is what an operator may."""
+    rule = schema("TokenRequest")["properties"]["expirationSeconds"]
+    assert Settings.from_environment().token_ttl_seconds == rule["default"]
+    for seconds in (rule["minimum"], rule["maximum"]):
+        monkeypatch.setenv("TOKEN_TTL_SECONDS", str(seconds))
+        assert Settings.from_environment().token_ttl_seconds == seconds
+    for seconds in (rule["minimum"] - 1, rule["maximum"] + 1):
+        monkeypatch.setenv("TOKEN_TTL_SECONDS", str(seconds))
+        with pytest.raises(InvalidSettings):
+            Settings.from_environment()
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +153,17 @@ def test_origins_are_separated_by_commas(
         ("LIVEKIT_URL", "wss://lk.example/hunter2 x"),
         ("LIVEKIT_URL", "wss://lk.example/" + "x" * 2048),
         ("SWAGGER_UI", "hunter2"),
+        ("LIVEKIT_PUBLISH_SOURCES", "mic"),
+        ("LIVEKIT_PUBLISH_SOURCES", "microphone,hunter2"),
+        ("LIVEKIT_PUBLISH_SOURCES", ","),
+        ("TOKEN_TTL_SECONDS", "1h"),
+        ("LIVEKIT_AGENTS", " "),
+        ("LIVEKIT_AGENTS", ","),
+        ("LIVEKIT_AGENTS", "a,b\nc"),
+        ("LIVEKIT_AGENTS", "a" * 129),
+        ("LIVEKIT_API_KEY", "k" * 257),
+        ("LIVEKIT_URL", "wss://lk.example:99999"),
+        ("LIVEKIT_URL", 'wss://lk.example/"<x>'),
         ("LOG_LEVEL", "hunter2"),
         ("CORS_ALLOWED_ORIGINS", "a.example"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example/"),

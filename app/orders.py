@@ -1,0 +1,55 @@
+"""What a token is asked for: who wants to join which room, and which agents shall be there."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+_FRESH_BYTES = 16  # 128 random bits
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent to dispatch to the room when it is created.
+
+    Attributes:
+        name: what the agent's workers registered as; empty: those without a name.
+        metadata: what the agent gets to know about its job.
+        deployment: which deployment of the agent to take, where there are several.
+    """
+
+    name: str = ""
+    metadata: str = ""
+    deployment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOrder:
+    """One participant who wants to join one room.
+
+    Attributes:
+        room: the room; empty: a fresh one that nobody can guess.
+        identity: identifies the participant in the room; empty: a fresh one.
+        name: what others see; empty: the identity.
+        ttl: how long the token may be used to join; None: as the policy says.
+        metadata: what others may know of the participant.
+        attributes: likewise, by key.
+        agents: the agents to dispatch to the room.
+    """
+
+    room: str = ""
+    identity: str = ""
+    name: str = ""
+    ttl: timedelta | None = None
+    metadata: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    agents: Sequence[Agent] = ()
+
+    def completed(self) -> "TokenOrder":
+        """Copy the order, with a fresh room and identity, and a name, where it has none."""
+        identity = self.identity or _fresh("user")
+        return replace(self, room=self.room or _fresh("room"), identity=identity, name=self.name or identity)
+
+
+def _fresh(kind: str) -> str:
+    return f"{kind}-{secrets.token_hex(_FRESH_BYTES)}"
