@@ -3,15 +3,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NODE_MODULES := node_modules/.package-lock.json
 SPEC := spec/token-api.openapi.yaml
-SOURCES := app tests
+SOURCES := app examples tests
 SEED ?= 1
 
 HOST ?= 127.0.0.1
 PORT ?= 7071
 
 .DEFAULT_GOAL := help
-.PHONY: help install run mock test unit contract e2e coverage lint format types spec-lint check lock bench clean
+.PHONY: help install run demo mock test unit contract e2e coverage lint format types spec-lint check lock bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
@@ -31,6 +32,9 @@ run: $(BIN)/.run  ## Start the service with LiveKit's development credentials
 	export HOST='$(HOST)' PORT='$(PORT)' LIVEKIT_URL="$${LIVEKIT_URL-ws://localhost:7880}"; \
 	exec $(BIN)/python -m app
 
+demo: $(BIN)/.dev $(NODE_MODULES)  ## Start LiveKit, the service and a page to try them with
+	@exec $(BIN)/python -m examples.demo
+
 mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
 	$(BIN)/connexion run $(SPEC) --mock=all --host $(HOST) --port $(PORT)
 
@@ -43,10 +47,10 @@ unit: $(BIN)/.dev  ## Run the unit tests
 contract: $(BIN)/.dev  ## Run the contract tests; SEED=random fuzzes with another seed, and prints it
 	SCHEMATHESIS_SEED=$(SEED) $(BIN)/pytest -rP tests/contract tests/test_log_secrecy.py
 
-e2e: $(BIN)/.dev  ## Run the tests with a real LiveKit server; needs livekit-server or Go
+e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server and a browser; needs Go, Node, Chromium
 	$(BIN)/pytest tests/e2e tests/test_log_secrecy.py
 
-coverage: $(BIN)/.dev  ## Run all tests, and measure what they cover of app/
+coverage: $(BIN)/.dev $(NODE_MODULES)  ## Run all tests, and measure what they cover of app/
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
@@ -63,7 +67,7 @@ format: $(BIN)/.dev  ## Mend what can be mended of the code's style
 types: $(BIN)/.dev  ## Check the types
 	$(BIN)/mypy
 
-spec-lint: $(BIN)/.dev node_modules/.package-lock.json  ## Check the contract; needs Node
+spec-lint: $(BIN)/.dev $(NODE_MODULES)  ## Check the contract; needs Node
 	$(BIN)/openapi-spec-validator $(SPEC)
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent redocly
 	npm run --silent spectral
@@ -94,6 +98,6 @@ $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	@touch $@ $(BIN)/.run
 
-node_modules/.package-lock.json: package-lock.json
+$(NODE_MODULES): package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -1,0 +1,170 @@
+// A voice session, from the token to the last goodbye.
+import {
+  decodeTokenPayload, Room, RoomEvent, TokenSource, Track, TrackEvent,
+} from './vendor/livekit-client.esm.mjs';
+import { apiUrl } from './config.js';
+import { ofConnection, ofDisconnection, ofTokenService } from './failures.js';
+import { watch } from './level.js';
+import * as view from './view.js';
+
+const query = new URLSearchParams(location.search);
+const api = (query.get('api') ?? apiUrl).replace(/\/+$/, '');
+const form = {
+  name: document.getElementById('name'),
+  room: document.getElementById('room'),
+};
+
+async function join() {
+  view.failure();
+  view.state('joining');
+  const found = await fetchDetails().catch(async (error) => view.failure(await ofTokenService(error, api)));
+  const room = found && (await connect(found).catch((error) => view.failure(ofConnection(error, found.serverUrl))));
+  if (!room) {
+    view.state('idle');
+    return;
+  }
+  hold(room, decodeTokenPayload(found.participantToken));
+  await speak(room);
+}
+
+// A source keeps its token, and would answer a second request without a room with the first one's room.
+function fetchDetails() {
+  const wishes = { participantName: form.name.value.trim(), roomName: form.room.value.trim() };
+  const chosen = Object.entries(wishes).filter(([, value]) => value);
+  return TokenSource.endpoint(`${api}/connection-details`).fetch(Object.fromEntries(chosen));
+}
+
+async function connect({ serverUrl, participantToken }) {
+  const room = new Room();
+  room.on(RoomEvent.TrackSubscribed, play);
+  await room.connect(serverUrl, participantToken);
+  return room;
+}
+
+/** Show a room that has been joined, until it is left. */
+function hold(room, claims) {
+  const stops = [show(room), countDown(claims), follow(room), attend(room)];
+  room.once(RoomEvent.Disconnected, (reason) => {
+    stops.forEach((stop) => stop());
+    view.failure(ofDisconnection(reason));
+    view.state('idle');
+  });
+  view.claims(claims);
+  view.room(room.name, invitation(room.name));
+  view.note('');
+  view.state('joined');
+}
+
+/** Publish the microphone; who has none can still listen. */
+async function speak(room) {
+  try {
+    await room.localParticipant.setMicrophoneEnabled(true);
+  } catch (error) {
+    view.note(`No microphone: ${inWords(error)}.`);
+  }
+}
+
+/** Keep the list of participants up to date. */
+function show(room) {
+  const changes = [
+    RoomEvent.ParticipantConnected, RoomEvent.ParticipantDisconnected, RoomEvent.ParticipantNameChanged,
+    RoomEvent.ActiveSpeakersChanged, RoomEvent.TrackMuted, RoomEvent.TrackUnmuted, RoomEvent.TrackPublished,
+    RoomEvent.TrackUnpublished, RoomEvent.LocalTrackPublished, RoomEvent.LocalTrackUnpublished,
+  ];
+  const draw = () => view.participants([room.localParticipant, ...room.remoteParticipants.values()].map(
+    (participant) => ({
+      identity: participant.identity,
+      name: participant.name,
+      isMe: participant.isLocal,
+      isSpeaking: participant.isSpeaking,
+      isMuted: participant.getTrackPublication(Track.Source.Microphone)?.isMuted ?? false,
+    }),
+  ));
+  changes.forEach((change) => room.on(change, draw));
+  room.on(RoomEvent.ParticipantConnected, ({ name, identity }) => view.news(`${name || identity} joined`));
+  room.on(RoomEvent.ParticipantDisconnected, ({ name, identity }) => view.news(`${name || identity} left`));
+  room.on(RoomEvent.Reconnecting, () => view.state('reconnecting'));
+  room.on(RoomEvent.Reconnected, () => view.state('joined'));
+  draw();
+  return () => view.participants([]);
+}
+
+function countDown(claims) {
+  const timer = setInterval(() => view.countdown(claims), 1000);
+  return () => clearInterval(timer);
+}
+
+/** Show the level of the microphone while there is one. */
+function follow(room) {
+  let stop = () => {};
+  room.on(RoomEvent.LocalTrackPublished, ({ source, track }) => {
+    if (source === Track.Source.Microphone) {
+      stop();
+      stop = watch(track, view.level);
+    }
+  });
+  return () => stop();
+}
+
+/** Do what the buttons say. */
+function attend(room) {
+  const buttons = ['leave', 'mute', 'camera', 'sound'].map((id) => document.getElementById(`${id}-button`));
+  const [leave, mute, camera, sound] = buttons;
+  leave.onclick = () => room.disconnect();
+  mute.onclick = () => toggleMicrophone(room, mute);
+  camera.onclick = () => toggleCamera(room, camera);
+  sound.onclick = () => room.startAudio();
+  // Browsers play no sound before a click; the click on Join counts, unless the page was slow.
+  room.on(RoomEvent.AudioPlaybackStatusChanged, () => {
+    sound.hidden = room.canPlaybackAudio;
+  });
+  return () => {
+    mute.ariaPressed = 'false';
+    camera.textContent = 'Try the camera';
+  };
+}
+
+async function toggleMicrophone(room, button) {
+  const { localParticipant: me } = room;
+  try {
+    await me.setMicrophoneEnabled(!me.isMicrophoneEnabled);
+    view.note('');
+  } catch (error) {
+    view.note(`No microphone: ${inWords(error)}.`);
+  }
+  button.ariaPressed = String(!me.isMicrophoneEnabled);
+}
+
+async function toggleCamera(room, button) {
+  const { localParticipant: me } = room;
+  try {
+    await me.setCameraEnabled(!me.isCameraEnabled);
+    view.note(me.isCameraEnabled ? 'The camera is published: the token grants it.' : '');
+  } catch (error) {
+    view.note(`The camera is refused: ${inWords(error)}.`);
+  }
+  button.textContent = me.isCameraEnabled ? 'Stop the camera' : 'Try the camera';
+}
+
+/** Let a track of somebody else be heard, as long as it lasts. */
+function play(track) {
+  if (track.kind === Track.Kind.Audio) {
+    document.getElementById('sound').append(track.attach());
+    track.on(TrackEvent.ElementDetached, (player) => player.remove());
+  }
+}
+
+function invitation(room) {
+  const address = new URL(location.href);
+  address.searchParams.set('room', room);
+  return address.href;
+}
+
+const inWords = (error) => `${error.message} (${error.name})`;
+
+form.room.value = query.get('room') ?? '';
+document.getElementById('api').textContent = api;
+document.getElementById('join').addEventListener('submit', (event) => {
+  event.preventDefault();
+  join();
+});
