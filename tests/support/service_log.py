@@ -11,7 +11,11 @@ def audit_lines(request_id: str) -> list[dict[str, Any]]:
     """Wait for the audit line of a request, which is written after its answer; list all there are."""
     deadline = time.monotonic() + 5
     while True:
-        lines = map(json.loads, run_log.PATH.read_text(encoding="utf-8").splitlines())
+        lines = [
+            json.loads(line)
+            for line in run_log.PATH.read_text(encoding="utf-8").splitlines()
+            if line[:1] == "{"
+        ]
         found = [line for line in lines if (line["logger"], line["requestId"]) == ("app.audit", request_id)]
         if found or time.monotonic() > deadline:
             return found
