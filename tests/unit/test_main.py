@@ -21,8 +21,11 @@ from tests.support.server import make_settings
             {"livekit_api_key": None, "livekit_api_secret": None},
             ["No token can be issued: set LIVEKIT_API_KEY and LIVEKIT_API_SECRET."],
         ),
-        ({"livekit_api_secret": "x" * 31}, ["LIVEKIT_API_SECRET is weak: use at least 32 bytes."]),
-        ({"livekit_api_secret": "x" * 32}, []),
+        (
+            {"livekit_api_secret": "secret-of-31-bytes".ljust(31, "-")},
+            ["LIVEKIT_API_SECRET is weak: use at least 32 bytes."],
+        ),
+        ({"livekit_api_secret": "secret-of-32-bytes".ljust(32, "-")}, []),
         (
             {"livekit_url": None},
             ["LIVEKIT_URL is not set: /connection-details cannot answer without it."],
