@@ -26,7 +26,7 @@ _LOOPBACK = "127.0.0.1"
 _API_PORT, _PAGE_PORT = 7071, 7072
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _START_SECONDS = 20
-_STOP_SECONDS = 15
+_STOP_SECONDS = 20
 
 
 class Stopped(Exception):
@@ -73,6 +73,7 @@ def _serve_api(livekit: LiveKitServer, origin: str, ended: "queue.SimpleQueue[st
         "CORS_ALLOWED_ORIGINS": origin,
         "HOST": _LOOPBACK,
         "PORT": str(port),
+        "WORKERS": "1",
     }
     process = subprocess.Popen([sys.executable, "-m", "app"], cwd=_ROOT, env=environment)
     try:

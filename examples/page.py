@@ -39,7 +39,7 @@ class PageServer(ThreadingHTTPServer):
             raise ClientMissing("livekit-client is not installed: run `npm ci --ignore-scripts`")
         super().__init__((_LOOPBACK, port), _Handler)
         self.origin = f"http://{_LOOPBACK}:{self.server_port}"
-        files = {f"/{path.name}": path for path in _FOLDER.iterdir()}
+        files = {f"/{path.name}": path for path in _FOLDER.iterdir() if path.suffix in _MEDIA_TYPES}
         self._files = {**files, "/": files["/index.html"], f"/vendor/{_CLIENT.name}": _CLIENT}
         self._config = b""
 
@@ -78,6 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
         self.end_headers()
         self.wfile.write(content)
 

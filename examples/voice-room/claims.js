@@ -13,7 +13,7 @@ const GRANTS = [
 ];
 
 /** What the token says, as [term, text] pairs; times in the reader's own zone. */
-export function facts({ video, sub, name, iss, nbf, exp }) {
+export function facts({ video = {}, sub, name, iss, nbf, exp }) {
   return [
     ['Room', video.room],
     ['Identity', sub],
@@ -24,7 +24,7 @@ export function facts({ video, sub, name, iss, nbf, exp }) {
 }
 
 /** What the token grants and what it does not, in words. */
-export function grants({ video }) {
+export function grants({ video = {} }) {
   const words = (wanted) => GRANTS.filter(([, has]) => Boolean(has(video)) === wanted).map(([text]) => text);
   return { granted: words(true), withheld: words(false) };
 }

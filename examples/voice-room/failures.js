@@ -41,6 +41,11 @@ export function ofDisconnection(reason) {
   return failure('Disconnected', words[reason] ?? `The connection to the LiveKit server was lost (${name}).`);
 }
 
+/** Something that nobody thought of, such as a token without the claims of one. */
+export function ofSurprise(error) {
+  return failure('No session', `${error.message} (${error.name})`);
+}
+
 function ofAnswer(status, body, api) {
   if (!body?.errorCode) {
     return failure('No token', `The answer of ${api} has status ${status}, and is not the token service’s.`, {
@@ -48,7 +53,7 @@ function ofAnswer(status, body, api) {
     });
   }
   return failure('No token', body.message, {
-    faults: body.validationErrors ?? [],
+    faults: Array.isArray(body.validationErrors) ? body.validationErrors : [],
     facts: [`${status} ${body.errorCode}`, `request ${body.requestId}`],
   });
 }

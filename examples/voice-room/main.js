@@ -3,27 +3,42 @@ import {
   decodeTokenPayload, Room, RoomEvent, TokenSource, Track, TrackEvent,
 } from './vendor/livekit-client.esm.mjs';
 import { apiUrl } from './config.js';
-import { ofConnection, ofDisconnection, ofTokenService } from './failures.js';
+import { ofConnection, ofDisconnection, ofSurprise, ofTokenService } from './failures.js';
 import { watch } from './level.js';
 import * as view from './view.js';
 
 const query = new URLSearchParams(location.search);
-const api = (query.get('api') ?? apiUrl).replace(/\/+$/, '');
+const api = addressOf(query.get('api')).replace(/\/+$/, '');
 const form = {
   name: document.getElementById('name'),
   room: document.getElementById('room'),
 };
 
+/** Take another service from the page's own address only from this machine: it is given the microphone. */
+function addressOf(wanted) {
+  const isNear = wanted !== null && ['127.0.0.1', 'localhost', '[::1]'].includes(URL.parse?.(wanted)?.hostname);
+  return isNear ? wanted : apiUrl;
+}
+
 async function join() {
   view.failure();
+  view.news('');
   view.state('joining');
-  const found = await fetchDetails().catch(async (error) => view.failure(await ofTokenService(error, api)));
-  const room = found && (await connect(found).catch((error) => view.failure(ofConnection(error, found.serverUrl))));
-  if (!room) {
+  const room = new Room();
+  try {
+    const found = await fetchDetails().catch(async (error) => view.failure(await ofTokenService(error, api)));
+    const joined = found && (await connect(room, found).catch((error) => view.failure(ofConnection(error, found.serverUrl))));
+    if (!joined) {
+      view.state('idle');
+      return;
+    }
+    hold(room, decodeTokenPayload(found.participantToken));
+  } catch (error) {
+    await room.disconnect();
+    view.failure(ofSurprise(error));
     view.state('idle');
     return;
   }
-  hold(room, decodeTokenPayload(found.participantToken));
   await speak(room);
 }
 
@@ -34,11 +49,10 @@ function fetchDetails() {
   return TokenSource.endpoint(`${api}/connection-details`).fetch(Object.fromEntries(chosen));
 }
 
-async function connect({ serverUrl, participantToken }) {
-  const room = new Room();
+async function connect(room, { serverUrl, participantToken }) {
   room.on(RoomEvent.TrackSubscribed, play);
   await room.connect(serverUrl, participantToken);
-  return room;
+  return true;
 }
 
 /** Show a room that has been joined, until it is left. */
@@ -115,10 +129,13 @@ function attend(room) {
   camera.onclick = () => toggleCamera(room, camera);
   sound.onclick = () => room.startAudio();
   // Browsers play no sound before a click; the click on Join counts, unless the page was slow.
-  room.on(RoomEvent.AudioPlaybackStatusChanged, () => {
+  const offerSound = () => {
     sound.hidden = room.canPlaybackAudio;
-  });
+  };
+  room.on(RoomEvent.AudioPlaybackStatusChanged, offerSound);
+  offerSound();
   return () => {
+    sound.hidden = true;
     mute.ariaPressed = 'false';
     camera.textContent = 'Try the camera';
   };

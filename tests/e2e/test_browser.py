@@ -136,7 +136,10 @@ async def test_the_camera_is_refused_unless_it_is_granted(
     granted: set[str],
     outcome: str,
 ) -> None:
-    """The page says so in the SDK's words, and another participant gets the tracks that are granted only."""
+    """The page says so in the SDK's words, and another participant gets the tracks that are granted only.
+
+    The SDK asks no server what the join answer withheld; test_token_limits.py has the server refuse.
+    """
     changed = operator_settings.model_copy(update={"livekit_publish_sources": tuple(granted)})
     with serve(changed) as url:
         await page.tab.goto(f"{page.tab.url}?api={quote(f'{url}/api')}")

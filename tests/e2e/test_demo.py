@@ -65,13 +65,18 @@ def _demo() -> "Iterator[subprocess.Popen[str]]":
             yield process
         finally:
             process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_DEADLINE_SECONDS)
+            # Whatever is left of its session; nothing, unless it is stuck.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _children(process: "subprocess.Popen[str]") -> dict[str, int]:
     """Find the processes that the demo runs: `service` and `LiveKit`."""
     listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not listing.exists():
-        pytest.skip("this system has no list of children in /proc")
+        give_up("this system has no list of children in /proc")
     pids = [int(pid) for pid in listing.read_text().split()]
     commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
     return {

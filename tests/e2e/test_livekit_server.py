@@ -87,7 +87,7 @@ def test_the_secret_is_no_argument_of_the_process(livekit: LiveKitServer) -> Non
     """Every user of the machine can read the arguments of every process."""
     arguments = Path(f"/proc/{livekit.pid}/cmdline")
     if not arguments.exists():
-        pytest.skip("this system has no /proc")
+        give_up("this system has no /proc")
     assert b"--config" in arguments.read_bytes()
     assert livekit.secret.encode() not in arguments.read_bytes()
     assert livekit.secret not in repr(livekit)
