@@ -11,9 +11,8 @@ from app.main import report
 from app.protocol import HttpProtocol
 from app.settings import InvalidSettings, Settings
 
-_KEEP_ALIVE_SECONDS = (
-    75  # Longer than the 60 of the usual reverse proxy, which else meets a closed connection.
-)
+# Longer than the 60 of the usual reverse proxy, which else meets a closed connection.
+_KEEP_ALIVE_SECONDS = 75
 _SHUTDOWN_MARGIN_SECONDS = 5  # What a request may take beyond the arrival of its body.
 
 

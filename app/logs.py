@@ -18,12 +18,11 @@ class Formatter(OrjsonFormatter):
         return _JWT.sub("[token]", super().format(record))
 
 
-def configuration(level: str, stream: str = "ext://sys.stdout") -> dict[str, Any]:
+def configuration(level: str) -> dict[str, Any]:
     """Make a configuration for `logging.config.dictConfig`, for every logger of the process.
 
     Args:
         level: the least severe level that is written; audit lines always are.
-        stream: where to, as `dictConfig` names it.
     """
     return {
         "version": 1,
@@ -47,7 +46,7 @@ def configuration(level: str, stream: str = "ext://sys.stdout") -> dict[str, Any
                 "class": "logging.StreamHandler",
                 "formatter": "json",
                 "filters": ["request_id"],
-                "stream": stream,
+                "stream": "ext://sys.stdout",
             }
         },
         "root": {"handlers": ["json"], "level": level},
@@ -57,6 +56,5 @@ def configuration(level: str, stream: str = "ext://sys.stdout") -> dict[str, Any
             "app.audit": {"level": "INFO"},
             "asgi_correlation_id": {"level": "ERROR"},
             "connexion": {"level": "ERROR"},
-            "uvicorn.error": {"level": level},
         },
     }

@@ -16,8 +16,6 @@ _JSON_IN_UTF8 = re.compile(
     rb'application/json[ \t]*(;[ \t]*(charset=("utf-8"|utf-8)[ \t]*)?)*',
     re.IGNORECASE,
 )
-
-
 _MAX_MEDIA_TYPE = 256
 _SURROGATE = re.compile(r"\\u[dD][89aAbBcCdDeEfF][0-9a-fA-F]{2}")
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     livekit_publish_sources: CommaSeparated = Field(
         default=("microphone",), description="The tracks that tokens let their holders publish."
     )
+    # Not `CommaSeparated | None`: pydantic-settings overlooks a NoDecode inside a union.
     livekit_agents: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_split)] = Field(
         default=None, description="The agents that callers may dispatch; not set, any."
     )

@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-import jwt
 import pytest
 
 from tests.support.contract import document
-from tests.support.server import KEY, LIVEKIT_URL, SECRET, make_settings, serve
+from tests.support.server import KEY, LIVEKIT_URL, claims_of, make_settings, serve
 from tests.support.service_log import audit_lines
 
 # Android reads an answer whatever its status: an error must not look like connection details.
@@ -18,10 +17,10 @@ READ_BY_SDKS = {
 }  # fmt: skip
 
 
-def claims_of(answer: httpx.Response) -> dict[str, Any]:
+def claims_in(answer: httpx.Response) -> dict[str, Any]:
     """Read the claims of an answer's token, its signature checked."""
     assert answer.status_code == 201, answer.text
-    return dict(jwt.decode(answer.json()["participant_token"], SECRET, algorithms=["HS256"]))
+    return claims_of(answer.json()["participant_token"])
 
 
 def test_everything_that_was_chosen_is_in_the_token(api: httpx.Client) -> None:
@@ -39,7 +38,7 @@ def test_everything_that_was_chosen_is_in_the_token(api: httpx.Client) -> None:
             },
         },
     )
-    claims = claims_of(answer)
+    claims = claims_in(answer)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json() == {
         "server_url": LIVEKIT_URL,
@@ -48,10 +47,8 @@ def test_everything_that_was_chosen_is_in_the_token(api: httpx.Client) -> None:
         "participant_name": "Alice",
     }
     assert claims.pop("exp") - claims.pop("nbf") in {3600, 3601}
-    same = jwt.decode(
-        api.post("/token", json={"roomName": "support-4711", "participantIdentity": "a"}).json()["token"],
-        SECRET,
-        algorithms=["HS256"],
+    same = claims_of(
+        api.post("/token", json={"roomName": "support-4711", "participantIdentity": "a"}).json()["token"]
     )
     assert claims == {
         "iss": KEY,
@@ -70,7 +67,7 @@ def test_everything_that_was_chosen_is_in_the_token(api: httpx.Client) -> None:
 def test_nothing_chosen_is_a_fresh_room_and_a_fresh_participant(api: httpx.Client, body: Any) -> None:
     """Two requests never meet in a room, and what was not chosen leaves no claim."""
     answers = [api.post("/connection-details", json=body) for _ in range(2)]
-    first, second = map(claims_of, answers)
+    first, second = map(claims_in, answers)
     assert first["video"]["room"] == answers[0].json()["room_name"]
     assert first["name"] == first["sub"] == answers[0].json()["participant_name"]
     assert first["video"]["room"] != second["video"]["room"]
@@ -84,10 +81,10 @@ def test_the_operator_says_how_long_and_what_may_be_published() -> None:
         token_ttl_seconds=90, livekit_publish_sources="microphone,camera", livekit_can_publish_data=False
     )
     with serve(settings) as url, httpx.Client(base_url=f"{url}/api") as api:
-        details = claims_of(api.post("/connection-details", json={}))
+        details = claims_in(api.post("/connection-details", json={}))
         token = api.post("/token", json={"roomName": "r", "participantIdentity": "i"}).json()["token"]
     assert details["exp"] - details["nbf"] in {90, 91}
-    for claims in (details, jwt.decode(token, SECRET, algorithms=["HS256"])):
+    for claims in (details, claims_of(token)):
         assert claims["video"]["canPublishSources"] == ["microphone", "camera"]
         assert claims["video"]["canPublishData"] is False
 
@@ -116,7 +113,7 @@ def test_without_a_server_url_the_variable_is_named() -> None:
 def test_an_issued_token_leaves_one_audit_line(api: httpx.Client, body: dict[str, str]) -> None:
     """The line names the room and the identity that the token has, chosen or fresh."""
     request_id = f"details-{len(body)}"
-    claims = claims_of(api.post("/connection-details", json=body, headers={"X-Request-Id": request_id}))
+    claims = claims_in(api.post("/connection-details", json=body, headers={"X-Request-Id": request_id}))
     (line,) = audit_lines(request_id)
     assert (line["path"], line["status"], line["outcome"]) == ("/api/connection-details", 201, "issued")
     assert (line["room"], line["identity"]) == (claims["video"]["room"], claims["sub"])

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.contract import assert_fits
-from tests.support.raw_http import chunked, connect, read_answer, request, send
+from tests.support.raw_http import JSON, chunked, connect, read_answer, request, send
 from tests.support.server import make_settings, serve
 from tests.support.service_log import audit_lines
 
-JSON = "Content-Type: application/json"
 VALID = json.dumps({"roomName": "room-1", "participantIdentity": "alice"}).encode()
 ID = "X-Request-Id: ends-badly"
 UPGRADE = request(

@@ -11,11 +11,10 @@ import pytest
 from app.orders import TokenOrder
 from app.tokens import IssuedToken, TokenGenerationFailed, TokenService
 from tests.support.contract import document
-from tests.support.raw_http import Answer, request, send
+from tests.support.raw_http import JSON, Answer, request, send
 from tests.support.server import make_settings, serve
 
 FRESH = re.compile(r"-[0-9a-f]{32}$")
-JSON = "Content-Type: application/json"
 VALID = {"/token": {"roomName": "support-4711", "participantIdentity": "alice"}, "/connection-details": {}}
 # What differs from one answer to the next; everything else must be as the example has it.
 VARYING = {"token", "participant_token", "expiresAt", "timestamp", "requestId"}

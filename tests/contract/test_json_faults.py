@@ -2,9 +2,7 @@
 
 import pytest
 
-from tests.support.raw_http import request, send
-
-JSON = "Content-Type: application/json"
+from tests.support.raw_http import JSON, request, send
 
 
 @pytest.mark.parametrize(

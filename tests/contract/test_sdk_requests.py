@@ -7,14 +7,11 @@ options on to the JavaScript SDK. No SDK sends null for an option that is not se
 
 from typing import Any
 
-import jwt
 import pytest
 
 from tests.support.contract import assert_fits
-from tests.support.raw_http import request, send
-from tests.support.server import SECRET
-
-JSON = "Content-Type: application/json"
+from tests.support.raw_http import JSON, request, send
+from tests.support.server import claims_of
 
 NOTHING = b"{}"
 EMPTY_CONFIG = b'{"room_config":{}}'
@@ -87,7 +84,7 @@ def answer_to(url: str, body: bytes, content_type: str = JSON) -> tuple[dict[str
     assert answer.status == 201, answer.content
     assert_fits("ConnectionDetails", answer.json())
     token = answer.json()["participant_token"]
-    return answer.json(), jwt.decode(token, SECRET, algorithms=["HS256"])
+    return answer.json(), claims_of(token)
 
 
 @pytest.mark.parametrize("body", CASES)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tests.support import run_log
 
+JSON = "Content-Type: application/json"
 AUTHORIZATION = f"Authorization: {run_log.AUTHORIZATION}".encode()
 _DEADLINE_SECONDS = 10
 
