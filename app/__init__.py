@@ -1,4 +1,8 @@
-"""The LiveKit Token API: access tokens for LiveKit rooms, from a contract."""
+"""The LiveKit Token API: access tokens for LiveKit rooms, from a contract.
+
+Imports point one way: tokens < operation < wire < handlers < main < __main__; the last two
+read settings.
+"""
 
 import warnings
 

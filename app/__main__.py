@@ -1,15 +1,14 @@
 """`python -m app`: read the settings, start the server."""
 
-import logging.config
 import math
 import sys
 
 import uvicorn
 
-from app import logs
 from app.main import report
-from app.protocol import HttpProtocol
+from app.operation import logs
 from app.settings import InvalidSettings, Settings
+from app.wire.protocol import HttpProtocol
 
 # Longer than the 60 of the usual reverse proxy, which else meets a closed connection.
 _KEEP_ALIVE_SECONDS = 75
@@ -22,8 +21,7 @@ def main() -> None:
         settings = Settings.from_environment()
     except InvalidSettings as error:
         sys.exit(f"The environment cannot be used:\n{error}")
-    configuration = logs.configuration(settings.log_level)
-    logging.config.dictConfig(configuration)
+    logs.configure(settings.log_level)
     report(settings)
     uvicorn.run(
         "app.main:app_from_environment",
@@ -34,7 +32,7 @@ def main() -> None:
         http=HttpProtocol,
         ws="none",
         lifespan="on",
-        log_config=configuration,
+        log_config=logs.configuration(settings.log_level),
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -4,22 +4,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from app.faults import ContractViolation, Fault
-from app.orders import Agent, TokenOrder
-from app.timestamps import rfc3339
-from app.tokens import AgentNotAllowed, IssuedToken, TokenService, TokenTooLong
-
-
-class NotReady(Exception):
-    """The service cannot do what it is for."""
-
-
-class MissingServerUrl(Exception):
-    """The service does not know the LiveKit server that it issues tokens for."""
-
-
-class AgentRefused(Exception):
-    """The caller may not dispatch an agent that it named; the message says which."""
+from app.operation.readiness import Readiness
+from app.tokens.orders import Agent, TokenOrder
+from app.tokens.policy import AgentNotAllowed, TokenTooLong
+from app.tokens.service import IssuedToken, MissingServerUrl, TokenService
+from app.wire.faults import AgentRefused, ContractViolation, Fault
+from app.wire.timestamps import rfc3339
 
 
 class Handlers:
@@ -32,6 +22,7 @@ class Handlers:
     def __init__(self, tokens: TokenService, server_url: str | None) -> None:
         """Issue tokens with `tokens`, for the LiveKit server at `server_url` if that is known."""
         self._tokens = tokens
+        self._readiness = Readiness(tokens)
         self._server_url = server_url
 
     def generate_token(self, body: Mapping[str, Any], audit: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +30,7 @@ class Handlers:
 
         Raises:
             ContractViolation: the token would be too long.
-            MissingCredentials: see tokens.TokenService.issue.
+            MissingCredentials: see service.TokenService.issue.
             TokenGenerationFailed: likewise.
         """
         order = TokenOrder(
@@ -51,7 +42,7 @@ class Handlers:
         issued = self._issue(order, {"name": "participantName"}, audit)
         answer = {
             "token": issued.jwt,
-            "expiresAt": rfc3339(issued.expires_at),
+            "expiresAt": audit["expiresAt"],
             "roomName": issued.room,
             "participantIdentity": issued.identity,
         }
@@ -63,9 +54,9 @@ class Handlers:
         Raises:
             AgentRefused: the operator does not let callers dispatch an agent of the request.
             ContractViolation: the token would be too long.
-            MissingCredentials: see tokens.TokenService.issue.
+            MissingCredentials: see service.TokenService.issue.
             MissingServerUrl: no operator has configured the LiveKit server.
-            TokenGenerationFailed: see tokens.TokenService.issue.
+            TokenGenerationFailed: see service.TokenService.issue.
         """
         if self._server_url is None:
             raise MissingServerUrl
@@ -106,10 +97,9 @@ class Handlers:
         """Answer that tokens can be issued.
 
         Raises:
-            NotReady: the token service has no credentials.
+            NotReady: see readiness.Readiness.check.
         """
-        if not self._tokens.ready:
-            raise NotReady
+        self._readiness.check()
         return {"status": "ready"}
 
     def _issue(self, order: TokenOrder, fields: Mapping[str, str], audit: dict[str, Any]) -> IssuedToken:

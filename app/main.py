@@ -1,30 +1,36 @@
 """The composition root: the only place where the parts are put together."""
 
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
-from asgi_correlation_id import CorrelationIdMiddleware
 from connexion import ConnexionMiddleware
-from connexion.middleware import MiddlewarePosition
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.response_validation import ResponseValidationMiddleware
+from connexion.middleware.security import SecurityMiddleware
 from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
 from inflection import underscore
 
-from app import cors, errors
-from app.audit import AuditLog
-from app.contract import MEDIA_TYPE, Contract
-from app.cors import CrossOrigin
-from app.dispatcher import Dispatcher
 from app.handlers import Handlers
-from app.paths import ExactPaths
-from app.publication import PublishedContract
-from app.query import QueryValidator
-from app.request_body import BodyValidator, MediaTypeGate
+from app.operation.audit import AuditLog
 from app.settings import Settings
-from app.tokens import Credentials, TokenPolicy, TokenService
+from app.tokens.credentials import Credentials
+from app.tokens.policy import TokenPolicy
+from app.tokens.service import TokenService
+from app.wire.contract import Contract
+from app.wire.cors import CrossOrigin
+from app.wire.dispatcher import Dispatcher, not_found
+from app.wire.errors import ErrorResponses
+from app.wire.paths import ExactPaths
+from app.wire.publication import PublishedContract
+from app.wire.request_id import RequestId
+from app.wire.routing import Routing
+from app.wire.validation import RequestValidation
 
 logger = logging.getLogger(__name__)
 
@@ -39,26 +45,42 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
         tokens: issues the tokens; by default, with the operator's credentials.
     """
     contract = Contract.load()
-    tokens = tokens or _token_service(settings, contract.max_token_bytes)
-    handlers = Handlers(tokens, settings.livekit_url)
-    app = ConnexionMiddleware(Dispatcher(contract), lifespan=_lifespan)
-    # The copy is for Connexion, which writes into the document that it is given.
+    handlers = Handlers(tokens or _token_service(settings, contract.max_token_bytes), settings.livekit_url)
+    app = ConnexionMiddleware(
+        not_found, middlewares=_the_way_of_a_request(contract, settings), lifespan=_lifespan
+    )
     app.add_api(
+        # The copy is for Connexion, which writes into the document that it is given.
         contract.copy_document(),
         resolver=Resolver(lambda operation_id: getattr(handlers, underscore(operation_id))),
-        strict_validation=True,
         validate_responses=settings.validate_responses,
-        validator_map={
-            "body": {MEDIA_TYPE: partial(BodyValidator, timeout_seconds=settings.body_timeout_seconds)},
-            "parameter": QueryValidator,
-        },
         swagger_ui_options=SwaggerUIOptions(
-            serve_spec=False, spec_path=PublishedContract.PATH, swagger_ui=settings.swagger_ui
+            serve_spec=False, spec_path=PublishedContract.DOCUMENT, swagger_ui=settings.swagger_ui
         ),
+        # Connexion hands on to each layer what it does not know itself.
+        contract=contract,
+        body_timeout_seconds=settings.body_timeout_seconds,
     )
-    _add_layers(app, contract, settings)
-    errors.register(app)
     return app
+
+
+def _the_way_of_a_request(contract: Contract, settings: Settings) -> list[Any]:
+    """List the layers, outermost first; an answer comes back through them the other way round."""
+    base_path = contract.base_path
+    return [
+        LifespanMiddleware,
+        partial(RequestId, contract=contract),
+        AuditLog,
+        partial(CrossOrigin, origins=settings.cors_allowed_origins),
+        ErrorResponses,
+        partial(ExactPaths, base_path=base_path, with_slash=(f"{base_path}{PublishedContract.UI}/",)),
+        partial(PublishedContract, contract=contract),
+        Routing,
+        SecurityMiddleware,
+        RequestValidation,
+        *([ResponseValidationMiddleware] if settings.validate_responses else []),
+        Dispatcher,
+    ]
 
 
 def app_from_environment() -> ConnexionMiddleware:
@@ -86,34 +108,6 @@ def report(settings: Settings) -> None:
         logger.warning("CORS_ALLOWED_ORIGINS is *: any web page may ask for tokens.")
 
 
-def _add_layers(app: ConnexionMiddleware, contract: Contract, settings: Settings) -> None:
-    """Wrap Connexion's layers; the first is the outermost."""
-    outermost = MiddlewarePosition.BEFORE_EXCEPTION
-    app.add_middleware(
-        CorrelationIdMiddleware,
-        position=outermost,
-        header_name=cors.REQUEST_ID_HEADER,
-        validator=contract.is_request_id,
-    )
-    app.add_middleware(AuditLog, position=outermost)
-    app.add_middleware(
-        CrossOrigin,
-        position=outermost,
-        allow_origins=settings.cors_allowed_origins,
-        allow_methods=cors.METHODS,
-        allow_headers=cors.HEADERS,
-        expose_headers=(cors.REQUEST_ID_HEADER,),
-    )
-    app.add_middleware(
-        ExactPaths,
-        position=MiddlewarePosition.BEFORE_SWAGGER,
-        base_path=contract.base_path,
-        with_slash=(f"{contract.base_path}/ui/",),
-    )
-    app.add_middleware(PublishedContract, position=MiddlewarePosition.BEFORE_SWAGGER, contract=contract)
-    app.add_middleware(MediaTypeGate, position=MiddlewarePosition.BEFORE_VALIDATION, contract=contract)
-
-
 def _token_service(settings: Settings, max_bytes: int) -> TokenService:
     key, secret = settings.livekit_api_key, settings.livekit_api_secret
     credentials = Credentials(key, secret.get_secret_value()) if key and secret else None
@@ -129,5 +123,7 @@ def _token_service(settings: Settings, max_bytes: int) -> TokenService:
 
 @asynccontextmanager
 async def _lifespan(_app: object) -> AsyncIterator[None]:
-    # Connexion hands lifespan events to the inner application, unless it is given this.
+    # What was made for the start stays: the garbage collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     yield

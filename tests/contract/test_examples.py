@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.orders import TokenOrder
-from app.tokens import IssuedToken, TokenGenerationFailed, TokenService
+from app.tokens.orders import TokenOrder
+from app.tokens.service import IssuedToken, TokenGenerationFailed, TokenService
 from tests.support.contract import document
 from tests.support.raw_http import JSON, Answer, request, send
 from tests.support.server import make_settings, serve

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from app import logs
-from app.orders import TokenOrder
-from app.tokens import IssuedToken, TokenService
+from app.operation import logs
+from app.tokens.orders import TokenOrder
+from app.tokens.service import IssuedToken, TokenService
 from tests.support import run_log
 from tests.support.contract import assert_fits, document
 from tests.support.raw_http import request, send
@@ -185,6 +185,7 @@ def test_an_issued_token_leaves_one_audit_line(api: httpx.Client) -> None:
         "path": "/api/token",
         "status": 200,
         "outcome": "issued",
+        "client": "127.0.0.1",
         "room": "room-1",
         "identity": "alice",
         "expiresAt": body["expiresAt"],
@@ -240,4 +241,4 @@ def test_a_path_cannot_disturb_the_log(api_url: str, api: httpx.Client) -> None:
     # This log is written without the service's formatter, which is what blacks the token out.
     (line,) = audit_lines("path-jwt")
     assert "eyJ" in line["path"]
-    assert "eyJ" not in logs.Formatter(["path"]).format(logging.makeLogRecord(line))
+    assert "eyJ" not in logs.Formatter().format(logging.makeLogRecord({"facts": line}))

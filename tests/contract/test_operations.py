@@ -11,10 +11,12 @@ import yaml
 from inflection import underscore
 from openapi_spec_validator import validate
 
-from app.contract import Contract
-from app.faults import MAX_FAULTS, ContractViolation, Fault
 from app.handlers import Handlers
-from app.tokens import Credentials, TokenPolicy, TokenService
+from app.tokens.credentials import Credentials
+from app.tokens.policy import TokenPolicy
+from app.tokens.service import TokenService
+from app.wire.contract import Contract
+from app.wire.faults import MAX_FAULTS, ContractViolation, Fault
 from tests.support.contract import PATH, assert_fits, document, schema
 from tests.support.server import KEY, LIVEKIT_URL, SECRET, claims_of, make_settings, serve
 

@@ -5,7 +5,7 @@ import pytest
 from livekit.api import LiveKitAPI, ServerError
 from livekit.protocol.room import UpdateParticipantRequest
 
-from app.contract import Contract
+from app.wire.contract import Contract
 from tests.e2e import connection_details, participants, signalling
 from tests.e2e.connection_details import ConnectionDetails
 from tests.e2e.livekit_server import LiveKitServer

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from app.contract import Contract
+from app.wire.contract import Contract
 from tests.e2e import connection_details, signalling
 from tests.e2e.livekit_server import LiveKitServer
 

@@ -9,7 +9,7 @@ import logging.config
 import os
 from pathlib import Path
 
-from app import logs
+from app.operation import logs
 
 # Two runs may go on in one checkout.
 PATH = Path(__file__).parent.parent.parent / ".cache" / f"test-run-{os.getpid()}.log"
@@ -19,12 +19,17 @@ AUTHORIZATION = "Bearer authorization-of-the-test-suite"
 _secrets: set[str] = {AUTHORIZATION.split()[1]}
 
 
+class _Unredacted(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return logs.as_json(record)
+
+
 def start() -> None:
     """Empty the log, and have every logger of the test process write into it, from DEBUG up."""
     PATH.parent.mkdir(exist_ok=True)
     PATH.unlink(missing_ok=True)
     configuration = logs.configuration("DEBUG")
-    configuration["formatters"]["json"]["()"] = "pythonjsonlogger.orjson.OrjsonFormatter"
+    configuration["formatters"]["json"]["()"] = _Unredacted
     configuration["handlers"]["json"] |= {"class": "logging.FileHandler", "filename": str(PATH)}
     del configuration["handlers"]["json"]["stream"]
     logging.config.dictConfig(configuration)

@@ -9,9 +9,9 @@ import jwt
 import uvicorn
 
 from app.main import create_app
-from app.protocol import HttpProtocol
 from app.settings import Settings
-from app.tokens import TokenService
+from app.tokens.service import TokenService
+from app.wire.protocol import HttpProtocol
 from tests.support import run_log
 
 KEY = "test-key"

@@ -8,40 +8,34 @@ import pytest
 
 import app
 
-# A module may import those of its own line. `__main__` and `main` put the parts together.
-ALLOWED = {
-    "text": set(),
-    "timestamps": set(),
-    "faults": {"text"},
-    "settings": set(),
-    "logs": set(),
-    "orders": set(),
-    "tokens": {"orders"},
-    "audit": {"text"},
-    "paths": set(),
-    "query": {"faults"},
-    "contract": {"faults"},
-    "publication": {"contract"},
-    "dispatcher": {"contract"},
-    "request_body": {"contract", "faults"},
-    "handlers": {"faults", "orders", "timestamps", "tokens"},
-    "errors": {"contract", "faults", "handlers", "request_body", "timestamps", "tokens"},
-    "cors": {"contract", "errors", "faults"},
-    "protocol": {"audit", "contract", "errors", "faults", "request_body"},
-    "main": {
-        "audit", "contract", "cors", "dispatcher", "errors", "handlers", "paths", "publication",
-        "query", "request_body", "settings", "tokens",
-    },
-    "__main__": {"logs", "main", "protocol", "settings"},
-    "__init__": set(),
-}  # fmt: skip
-MODULES = {path.stem: ast.parse(path.read_text()) for path in Path(app.__path__[0]).glob("*.py")}
+# A line may import what stands before it; what is beside each other in a line does not know the other.
+WINGS = ["tokens", "operation", "wire", "handlers", "main", "__main__"]
+MODULES = {
+    "tokens": ["credentials orders", "policy", "claims", "service"],
+    "operation": ["text logs readiness", "audit"],
+    "wire": [
+        "answers timestamps paths routing",
+        "faults",
+        "contract query",
+        "request_body request_id publication dispatcher",
+        "errors validation",
+        "cors protocol",
+    ],
+}
+# Only these two know what the environment says.
+READERS_OF_SETTINGS = {"main", "__main__"}
+ROOT = Path(app.__path__[0])
+TREES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text())
+    for path in ROOT.rglob("*.py")
+    if path.name != "__init__.py"
+}
 
 
-def imports_of(tree: ast.Module) -> set[str]:
+def imports_of(name: str) -> set[str]:
     """List the modules that a module imports, by their whole names."""
     names = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(TREES[name]):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -50,35 +44,72 @@ def imports_of(tree: ast.Module) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("name", sorted(MODULES))
+def own_imports_of(name: str) -> set[str]:
+    """List the modules of the service that a module imports, by their names within `app`."""
+    full = {imported.removeprefix("app.") for imported in imports_of(name) if imported.startswith("app.")}
+    return {module for module in TREES for other in full if f"{other}.".startswith(f"{module}.")}
+
+
+def place_of(name: str) -> int:
+    """Find the line of a module within its wing."""
+    wing, _, module = name.partition(".")
+    (place,) = (i for i, line in enumerate(MODULES[wing]) if module in line.split())
+    return place
+
+
+@pytest.mark.parametrize("name", sorted(TREES))
 def test_imports_point_one_way(name: str) -> None:
-    """Each module imports of the others what its line allows; a new module needs a line."""
-    siblings = {full.split(".")[1] for full in imports_of(MODULES[name]) if full.startswith("app.")}
-    assert siblings <= ALLOWED[name]
+    """A module imports from the wings before its own, and of its own wing the lines before its own."""
+    wing = name.split(".", maxsplit=1)[0]
+    for imported in own_imports_of(name) - {"settings"}:
+        other = imported.split(".")[0]
+        if other == wing:
+            assert place_of(imported) < place_of(name), imported
+        else:
+            assert WINGS.index(other) < WINGS.index(wing), imported
 
 
-def test_the_allowed_imports_hold_no_circle() -> None:
-    """The lines can be put in an order in which each only needs those before it."""
-    placed: set[str] = set()
-    while len(placed) < len(ALLOWED):
-        ready = {name for name, needs in ALLOWED.items() if name not in placed and needs <= placed}
-        assert ready, ALLOWED.keys() - placed
-        placed |= ready
+def test_every_module_has_its_place() -> None:
+    """A new module needs a place in the order, and a place in the order a module."""
+    placed = {f"{wing}.{module}" for wing in MODULES for line in MODULES[wing] for module in line.split()}
+    assert placed == {name for name in TREES if "." in name}
+    assert {name for name in TREES if "." not in name} == {*WINGS, "settings"} - MODULES.keys()
 
 
-@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"tokens"}))
-def test_only_tokens_knows_livekit(name: str) -> None:
+@pytest.mark.parametrize("wing", sorted(MODULES))
+def test_a_wing_says_what_lives_there(wing: str) -> None:
+    """The first line of a wing says what it holds and what it may import, and there is no code in it."""
+    (statement,) = ast.parse((ROOT / wing / "__init__.py").read_text()).body
+    assert isinstance(statement, ast.Expr)
+    assert "import" in ast.unparse(statement)
+
+
+@pytest.mark.parametrize("name", sorted(TREES.keys() - READERS_OF_SETTINGS))
+def test_only_the_composition_root_and_the_command_line_know_settings(name: str) -> None:
+    """What a part needs to know it is told."""
+    assert "settings" not in own_imports_of(name)
+
+
+@pytest.mark.parametrize("name", sorted(TREES.keys() - {"tokens.claims"}))
+def test_only_claims_know_livekit(name: str) -> None:
     """livekit-api has one importer."""
-    assert not {full for full in imports_of(MODULES[name]) if full.split(".")[0] == "livekit"}
+    assert not {full for full in imports_of(name) if full.split(".")[0] == "livekit"}
 
 
-def test_tokens_knows_nothing_of_http() -> None:
+@pytest.mark.parametrize("name", sorted(name for name in TREES if name.startswith("tokens.")))
+def test_tokens_know_nothing_of_http(name: str) -> None:
     """The token service could be used without a web framework, and without an environment."""
-    roots = {full.split(".")[0] for full in imports_of(MODULES["tokens"])}
+    roots = {full.split(".")[0] for full in imports_of(name)}
     assert not roots & {"connexion", "starlette", "uvicorn", "http", "os", "pydantic_settings"}
 
 
-@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"settings"}))
+@pytest.mark.parametrize("name", sorted(TREES.keys() - {"settings"}))
 def test_only_settings_read_the_environment(name: str) -> None:
     """`os.environ` and its like are out of bounds."""
-    assert not re.search(r"\b(environb?|getenvb?|putenv)\b", ast.unparse(MODULES[name]))
+    assert not re.search(r"\b(environb?|getenvb?|putenv)\b", ast.unparse(TREES[name]))
+
+
+def test_the_handlers_declare_no_exception() -> None:
+    """What the error table knows is declared below it, where it is raised or where the wire is."""
+    tree = TREES["handlers"]
+    assert [node.name for node in tree.body if isinstance(node, ast.ClassDef)] == ["Handlers"]

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from app import logs
-from app.orders import TokenOrder
-from app.tokens import Credentials, TokenService
+from app.operation import logs
+from app.tokens.credentials import Credentials
+from app.tokens.orders import TokenOrder
+from app.tokens.service import TokenService
 
 
 def written(**record: Any) -> dict[str, Any]:
     """Write one record as the service would, and parse it."""
-    line = logs.Formatter(["message"]).format(logging.makeLogRecord(record))
+    line = logs.Formatter().format(logging.makeLogRecord(record))
     assert "\n" not in line
     return dict(json.loads(line))
 
@@ -34,15 +35,24 @@ def test_a_traceback_is_part_of_its_line() -> None:
     assert "ValueError: invalid literal" in record["exc_info"]
 
 
-@pytest.mark.parametrize("place", ["msg", "path", "exc_text"])
+@pytest.mark.parametrize("place", ["msg", "facts", "exc_info"])
 def test_a_token_is_blacked_out_wherever_it_is(place: str) -> None:
     """A token that gets into the log by mistake is not readable there."""
     service = TokenService(Credentials("k", "a-throw-away-secret-of-the-unit-tests-012345"))
     token = service.issue(TokenOrder("r", "i", "n", timedelta(seconds=60))).jwt
-    line = logs.Formatter(["message"]).format(logging.makeLogRecord({"msg": "m", place: f"a {token} z"}))
+    error = ValueError(token)
+    said = {"msg": f"a {token} z", "facts": {"path": f"/{token}"}, "exc_info": (ValueError, error, None)}
+    line = logs.Formatter().format(logging.makeLogRecord({"msg": "m", place: said[place]}))
     assert token.split(".")[1] not in line
     assert "eyJ" not in line
     assert "[token]" in line
+
+
+def test_the_facts_of_a_record_stand_in_its_line() -> None:
+    """What is known beside the message is there by its own name."""
+    assert (
+        written(msg="m", facts={"room": "r", "status": 200}).items() >= {"room": "r", "status": 200}.items()
+    )
 
 
 def test_the_configuration_can_be_used() -> None:

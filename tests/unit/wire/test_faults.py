@@ -5,7 +5,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from app.faults import Fault, explain
+from app.wire.faults import Fault, explain
 from tests.support.contract import assert_fits
 
 SCHEMA: dict[str, Any] = {

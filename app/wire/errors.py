@@ -1,15 +1,15 @@
 """Every failure becomes an ErrorResponse here, by one table.
 
 Exception
-├── ContractViolation        400 VALIDATION_ERROR          faults.py
-├── PayloadTooLarge          413 PAYLOAD_TOO_LARGE         request_body.py
-├── BodyTimeout              408 REQUEST_TIMEOUT           request_body.py
-├── UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE    request_body.py
-├── AgentRefused             403 AGENT_NOT_ALLOWED         handlers.py
-├── MissingCredentials       500 MISSING_CREDENTIALS       tokens.py
-├── MissingServerUrl         500 MISSING_CREDENTIALS       handlers.py
-├── TokenGenerationFailed    500 TOKEN_GENERATION_FAILED   tokens.py
-├── NotReady                 503 NOT_READY                 handlers.py
+├── ContractViolation        400 VALIDATION_ERROR          wire/faults.py
+├── AgentRefused             403 AGENT_NOT_ALLOWED         wire/faults.py
+├── PayloadTooLarge          413 PAYLOAD_TOO_LARGE         wire/request_body.py
+├── BodyTimeout              408 REQUEST_TIMEOUT           wire/request_body.py
+├── UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE    wire/request_body.py
+├── MissingCredentials       500 MISSING_CREDENTIALS       tokens/service.py
+├── MissingServerUrl         500 MISSING_CREDENTIALS       tokens/service.py
+├── TokenGenerationFailed    500 TOKEN_GENERATION_FAILED   tokens/service.py
+├── NotReady                 503 NOT_READY                 operation/readiness.py
 ├── starlette HTTPException  404, 405, else as its status  Starlette, Connexion
 └── anything else            500 INTERNAL_ERROR
 """
@@ -22,20 +22,18 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from asgi_correlation_id import correlation_id
-from connexion import ConnexionMiddleware
-from connexion.exceptions import ProblemException
-from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.contract import MEDIA_TYPE
-from app.faults import MAX_FAULTS, ContractViolation, Fault
-from app.handlers import AgentRefused, MissingServerUrl, NotReady
-from app.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
-from app.timestamps import rfc3339
-from app.tokens import MissingCredentials, TokenGenerationFailed
+from app.operation import logs
+from app.operation.readiness import NotReady
+from app.tokens.service import MissingCredentials, MissingServerUrl, TokenGenerationFailed
+from app.wire.answers import send_json
+from app.wire.faults import MAX_FAULTS, AgentRefused, ContractViolation, Fault
+from app.wire.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
+from app.wire.timestamps import rfc3339
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("app.errors")
 
 _SET_CREDENTIALS = "its operator must set LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
 _SEE_LOG = "the operator finds the cause in the log, by requestId."
@@ -117,36 +115,44 @@ class ErrorAnswer:
     body: bytes
 
 
-def register(app: ConnexionMiddleware) -> None:
-    """Have every exception that reaches Connexion's exception layer answered by the table."""
-    # Connexion registers handlers of its own for the last two.
-    for exception in (*_BY_EXCEPTION, HTTPException, ProblemException):
-        app.add_error_handler(exception, _respond)
+class ErrorResponses:
+    """ASGI middleware that answers every exception by the table."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Answer what `app` raises."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and answer it if that fails."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            found = answer(error)
+            scope["state"]["audit"]["errorCode"] = found.failure.code
+            if found.failure.logged:
+                logger.exception("%s", found.failure.code)
+            await send_json(send, found.failure.status, found.body, found.headers)
 
 
-def answer(error: Exception, request_id: str) -> ErrorAnswer:
-    """Find the answer to an exception."""
+def answer(error: Exception) -> ErrorAnswer:
+    """Find the answer to an exception of the request that is in the context."""
     if isinstance(error, HTTPException) and _is_callers(error.status_code):
         if error.status_code not in _BY_STATUS:
-            return answer(ContractViolation([Fault.at("request", "cannot be read")]), request_id)
+            return answer(ContractViolation([Fault.at("request", "cannot be read")]))
         failure, headers = _BY_STATUS[error.status_code], error.headers or {}
     else:
         failure = next(_BY_EXCEPTION[c] for c in type(error).__mro__ if c in _BY_EXCEPTION)
         headers = failure.headers
-    return ErrorAnswer(
-        failure,
-        {"Cache-Control": "no-store", **headers},
-        orjson.dumps(_content(failure, error, request_id)),
-    )
+    return ErrorAnswer(failure, headers, orjson.dumps(_content(failure, error)))
 
 
-def _content(failure: Failure, error: Exception, request_id: str) -> dict[str, Any]:
+def _content(failure: Failure, error: Exception) -> dict[str, Any]:
     content: dict[str, Any] = {
         "statusCode": failure.status,
         "errorCode": failure.code,
         "message": failure.message or str(error),
         "timestamp": rfc3339(datetime.now(UTC)),
-        "requestId": request_id,
+        "requestId": logs.request_id.get(),
     }
     if isinstance(error, ContractViolation):
         content["validationErrors"] = [
@@ -159,17 +165,3 @@ def _content(failure: Failure, error: Exception, request_id: str) -> dict[str, A
 
 def _is_callers(status: int) -> bool:
     return HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-async def _respond(request: ConnexionRequest, error: Exception) -> ConnexionResponse:
-    # Async, because Connexion would run a plain function in a thread.
-    found = answer(error, correlation_id.get() or "")
-    request.scope["state"]["audit"]["errorCode"] = found.failure.code
-    if found.failure.logged:
-        logger.error("%s", found.failure.code, exc_info=error)
-    return ConnexionResponse(
-        status_code=found.failure.status,
-        mimetype=MEDIA_TYPE,
-        headers=dict(found.headers),
-        body=found.body,
-    )

@@ -25,12 +25,12 @@ class ExactPaths:
         Raises:
             HTTPException: 404, the path is not spelt as the contract spells it.
         """
-        if scope["type"] == "http" and not self._is_exact(scope):
+        path = scope["path"].removeprefix(scope["root_path"])
+        if (
+            path == self._base_path
+            or "/." in path
+            or (path.endswith("/") and path not in self._with_slash)
+            or b"%2f" in scope["raw_path"].lower()
+        ):
             raise HTTPException(404)
         await self._app(scope, receive, send)
-
-    def _is_exact(self, scope: Scope) -> bool:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path == self._base_path or b"%2f" in scope.get("raw_path", b"").lower():
-            return False
-        return "/." not in path and (not path.endswith("/") or path in self._with_slash)

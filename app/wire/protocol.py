@@ -2,16 +2,15 @@
 
 import re
 import time
-from uuid import uuid4
 
-from asgi_correlation_id import correlation_id
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app import audit
-from app.contract import MEDIA_TYPE
-from app.errors import answer
-from app.faults import ContractViolation
-from app.request_body import NOT_HTTP
+from app.operation import audit, logs
+from app.wire import request_id
+from app.wire.answers import MEDIA_TYPE
+from app.wire.errors import answer
+from app.wire.faults import ContractViolation
+from app.wire.request_body import NOT_HTTP
 
 _UPGRADE = re.compile(rb"\r\nupgrade(?=[ \t]*:)", re.IGNORECASE)
 _MAX_DISCARDED = 2**20
@@ -87,18 +86,19 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def _answer(self) -> None:
-        request_id = uuid4().hex
-        found = answer(ContractViolation([NOT_HTTP]), request_id)
+        made = request_id.new_id()
+        token = logs.request_id.set(made)
+        found = answer(ContractViolation([NOT_HTTP]))
         headers = {
             "Content-Type": MEDIA_TYPE,
             "Content-Length": str(len(found.body)),
+            "Cache-Control": "no-store",
             "Connection": "close",
-            "X-Request-Id": request_id,
-            **found.headers,
+            request_id.HEADER: made,
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head.encode() + b"\r\n" + found.body)
         self.transport.close()
-        token = correlation_id.set(request_id)
-        audit.record("-", "-", 400, time.perf_counter(), {"errorCode": found.failure.code})
-        correlation_id.reset(token)
+        facts = {"method": "-", "path": "-", "client": self.client and self.client[0]}
+        audit.record(facts | {"errorCode": found.failure.code}, 400, time.perf_counter())
+        logs.request_id.reset(token)

@@ -1,15 +1,25 @@
 """Every exception has an answer."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from connexion.exceptions import BadRequestProblem, Forbidden, NonConformingResponseBody
 from starlette.exceptions import HTTPException
 
-from app.errors import answer
-from app.faults import MAX_FAULTS, ContractViolation, Fault
-from app.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
+from app.operation import logs
+from app.wire.errors import answer
+from app.wire.faults import MAX_FAULTS, ContractViolation, Fault
+from app.wire.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
 from tests.support.contract import assert_fits
+
+
+@pytest.fixture(autouse=True)
+def request_id() -> Iterator[None]:
+    """Answer within a request."""
+    token = logs.request_id.set("id-1")
+    yield
+    logs.request_id.reset(token)
 
 
 @pytest.mark.parametrize(
@@ -31,25 +41,24 @@ from tests.support.contract import assert_fits
 )
 def test_an_exception_is_answered_by_the_contract(error: Exception, status: int, code: str) -> None:
     """The answer fits the contract, and shows nothing of what was not written for the caller."""
-    found = answer(error, "id-1")
+    found = answer(error)
     body = json.loads(found.body)
     assert_fits("ErrorResponse", body)
     assert (found.failure.status, body["statusCode"], body["errorCode"]) == (status, status, code)
     assert body["requestId"] == "id-1"
-    assert found.headers["Cache-Control"] == "no-store"
     assert b"hunter2" not in found.body
     assert found.failure.logged == (status >= 500)
 
 
 def test_headers_of_an_exception_are_kept() -> None:
     """A 405 without `Allow` would break HTTP."""
-    assert answer(HTTPException(405, headers={"Allow": "GET"}), "id").headers["Allow"] == "GET"
+    assert answer(HTTPException(405, headers={"Allow": "GET"})).headers["Allow"] == "GET"
 
 
 def test_faults_are_sorted_and_listed_once() -> None:
     """The list is the same each time."""
     faults = [Fault("b", "x"), Fault("a", "y"), Fault("b", "x"), Fault("a", "x")]
-    body = json.loads(answer(ContractViolation(faults), "id").body)
+    body = json.loads(answer(ContractViolation(faults)).body)
     assert [(f["field"], f["message"]) for f in body["validationErrors"]] == [
         ("a", "x"), ("a", "y"), ("b", "x")
     ]  # fmt: skip
@@ -57,7 +66,7 @@ def test_faults_are_sorted_and_listed_once() -> None:
 
 def test_many_faults_are_cut() -> None:
     """The list is bounded, and says of how many it is the beginning."""
-    body = json.loads(answer(ContractViolation(Fault(str(i), "x") for i in range(101)), "id").body)
+    body = json.loads(answer(ContractViolation(Fault(str(i), "x") for i in range(101))).body)
     assert_fits("ErrorResponse", body)
     assert len(body["validationErrors"]) == MAX_FAULTS
     assert "101 faults" in body["message"]

@@ -10,10 +10,10 @@ from typing import Any, Self
 import jsonschema_rs
 import yaml
 
-from app.faults import ContractViolation, explain
+from app.wire.answers import MEDIA_TYPE
+from app.wire.faults import ContractViolation, explain
 
-PATH = Path(__file__).parent.parent / "spec" / "token-api.openapi.yaml"
-MEDIA_TYPE = "application/json"
+PATH = Path(__file__).parent.parent.parent / "spec" / "token-api.openapi.yaml"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 

@@ -1,26 +1,17 @@
 """The token service, without HTTP."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
-from livekit.api import AccessToken, TokenVerifier, VideoGrants
-from livekit.protocol.agent_dispatch import RoomAgentDispatch
-from livekit.protocol.room import RoomConfiguration
+from livekit.api import TokenVerifier
 
-from app.orders import Agent, TokenOrder
-from app.tokens import (
-    AgentNotAllowed,
-    Credentials,
-    MissingCredentials,
-    TokenGenerationFailed,
-    TokenPolicy,
-    TokenService,
-    TokenTooLong,
-)
+from app.tokens.credentials import Credentials
+from app.tokens.orders import Agent, TokenOrder
+from app.tokens.policy import AgentNotAllowed, TokenPolicy, TokenTooLong
+from app.tokens.service import MissingCredentials, TokenGenerationFailed, TokenService
 
 CREDENTIALS = Credentials("key", "a-throw-away-secret-of-the-unit-tests-012345")
 ORDER = TokenOrder(room="room-1", identity="alice", name="Alice", ttl=timedelta(seconds=90))
@@ -29,64 +20,6 @@ ORDER = TokenOrder(room="room-1", identity="alice", name="Alice", ttl=timedelta(
 def claims_of(token: str) -> dict[str, Any]:
     """Read the claims of a token, its signature checked."""
     return dict(jwt.decode(token, CREDENTIALS.api_secret, algorithms=["HS256"]))
-
-
-def written_the_long_way(order: TokenOrder, *, can_publish_data: bool, sources: list[str]) -> str:
-    """Have livekit-api write the whole token."""
-    token = (
-        AccessToken(CREDENTIALS.api_key, CREDENTIALS.api_secret)
-        .with_identity(order.identity)
-        .with_name(order.name)
-        .with_ttl(order.ttl or timedelta(hours=1))
-        .with_grants(
-            VideoGrants(
-                room_join=True,
-                room=order.room,
-                can_publish=True,
-                can_subscribe=True,
-                can_publish_data=can_publish_data,
-                can_publish_sources=sources,
-            )
-        )
-    )
-    if order.metadata:
-        token.with_metadata(order.metadata)
-    if order.attributes:
-        token.with_attributes(dict(order.attributes))
-    if order.agents:
-        dispatches = [
-            RoomAgentDispatch(agent_name=a.name, metadata=a.metadata, deployment=a.deployment)
-            for a in order.agents
-        ]
-        token.with_room_config(RoomConfiguration(agents=dispatches))
-    return token.to_jwt()
-
-
-@pytest.mark.parametrize(
-    "order",
-    [
-        ORDER,
-        replace(ORDER, ttl=None),
-        replace(ORDER, metadata='{"plan": "pro"}'),
-        replace(ORDER, attributes={"lang": "de", "snake_case": "kept", "": ""}),
-        replace(ORDER, agents=[Agent("concierge", "{}", "production"), Agent()]),
-    ],
-    ids=["plain", "default lifetime", "metadata", "attributes", "agents"],
-)
-@pytest.mark.parametrize("can_publish_data", [True, False])
-@pytest.mark.parametrize("sources", [["microphone"], ["camera", "screen_share"]])
-def test_a_token_is_the_one_livekit_api_would_write(
-    order: TokenOrder, *, can_publish_data: bool, sources: list[str]
-) -> None:
-    """Reusing written claims saves time only: livekit-api, asked the long way, writes the same."""
-    policy = TokenPolicy(can_publish_data=can_publish_data, publish_sources=sources)
-    issued = claims_of(TokenService(CREDENTIALS, policy).issue(order).jwt)
-    expected = claims_of(written_the_long_way(order, can_publish_data=can_publish_data, sources=sources))
-    assert issued["exp"] - issued["nbf"] - (expected["exp"] - expected["nbf"]) in {-1, 0, 1}
-    times = {"nbf", "exp"}
-    assert {k: v for k, v in issued.items() if k not in times} == {
-        k: v for k, v in expected.items() if k not in times
-    }
 
 
 def test_what_an_order_leaves_out_is_made_fresh() -> None:
@@ -114,25 +47,25 @@ def test_fresh_rooms_and_identities_are_never_shared() -> None:
 def test_an_agent_that_is_not_listed_is_not_dispatched() -> None:
     """The policy lists the agents; those that are not on the list are named by their indexes."""
     service = TokenService(CREDENTIALS, TokenPolicy(agents={"a", "b"}))
-    assert "roomConfig" in claims_of(service.issue(replace(ORDER, agents=[Agent("a"), Agent("b")])).jwt)
+    assert "roomConfig" in claims_of(service.issue(ORDER._replace(agents=[Agent("a"), Agent("b")])).jwt)
     with pytest.raises(AgentNotAllowed) as caught:
-        service.issue(replace(ORDER, agents=[Agent("c"), Agent("a"), Agent()]))
+        service.issue(ORDER._replace(agents=[Agent("c"), Agent("a"), Agent()]))
     assert caught.value.indexes == [0, 2]
 
 
 def test_without_a_list_any_agent_is_dispatched() -> None:
     """An operator who lists no agents leaves the choice to the callers."""
-    agents = claims_of(TokenService(CREDENTIALS).issue(replace(ORDER, agents=[Agent("any")])).jwt)
+    agents = claims_of(TokenService(CREDENTIALS).issue(ORDER._replace(agents=[Agent("any")])).jwt)
     assert agents["roomConfig"] == {"agents": [{"agentName": "any"}]}
 
 
 @pytest.mark.parametrize(
     ("part", "order"),
     [
-        ("name", replace(ORDER, name="n" * 800)),
-        ("metadata", replace(ORDER, metadata="é" * 150, name="n" * 150)),
-        ("attributes", replace(ORDER, attributes={str(i): "v" * 50 for i in range(16)})),
-        ("agents", replace(ORDER, agents=[Agent(metadata="m" * 800)], name="n" * 100)),
+        ("name", ORDER._replace(name="n" * 800)),
+        ("metadata", ORDER._replace(metadata="é" * 150, name="n" * 150)),
+        ("attributes", ORDER._replace(attributes={str(i): "v" * 50 for i in range(16)})),
+        ("agents", ORDER._replace(agents=[Agent(metadata="m" * 800)], name="n" * 100)),
     ],
 )
 def test_a_token_that_is_too_long_is_refused(part: str, order: TokenOrder) -> None:
@@ -190,11 +123,11 @@ def test_without_credentials_nothing_is_issued(monkeypatch: pytest.MonkeyPatch) 
         service.issue(ORDER)
 
 
-def test_a_failure_of_livekit_api_is_wrapped() -> None:
-    """What livekit-api raises is kept as the cause."""
+def test_a_failure_is_wrapped() -> None:
+    """What kept a token from being written is the cause."""
     with pytest.raises(TokenGenerationFailed) as caught:
-        TokenService(CREDENTIALS).issue(replace(ORDER, ttl=timedelta.max))
-    assert isinstance(caught.value.__cause__, OverflowError)
+        TokenService(CREDENTIALS).issue(ORDER._replace(ttl=timedelta.max))
+    assert isinstance(caught.value.__cause__, ValueError)
 
 
 def test_credentials_do_not_show_the_secret() -> None:

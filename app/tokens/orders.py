@@ -2,14 +2,14 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import MappingProxyType
+from typing import NamedTuple
 
 _FRESH_BYTES = 16  # 128 random bits
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(NamedTuple):
     """An agent to dispatch to the room when it is created.
 
     Attributes:
@@ -23,8 +23,7 @@ class Agent:
     deployment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenOrder:
+class TokenOrder(NamedTuple):
     """One participant who wants to join one room.
 
     Attributes:
@@ -42,13 +41,13 @@ class TokenOrder:
     name: str = ""
     ttl: timedelta | None = None
     metadata: str = ""
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = MappingProxyType({})
     agents: Sequence[Agent] = ()
 
     def completed(self) -> "TokenOrder":
         """Copy the order, with a fresh room and identity, and a name, where it has none."""
         identity = self.identity or _fresh("user")
-        return replace(self, room=self.room or _fresh("room"), identity=identity, name=self.name or identity)
+        return self._replace(room=self.room or _fresh("room"), identity=identity, name=self.name or identity)
 
 
 def _fresh(kind: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from connexion.validators.parameter import ParameterValidator
 from starlette.types import Scope
 
-from app.faults import ContractViolation, Fault
+from app.wire.faults import ContractViolation, Fault
 
 _MAX_BYTES = 4096
 
@@ -19,6 +19,8 @@ class QueryValidator(ParameterValidator):  # type: ignore[misc]  # connexion shi
         Raises:
             ContractViolation: the query is too long to be looked at, or see below.
         """
+        if not scope["query_string"] and not self.parameters:
+            return
         if len(scope["query_string"]) > _MAX_BYTES:
             raise ContractViolation([Fault.at("query", f"must be at most {_MAX_BYTES} bytes")])
         super().validate(scope)

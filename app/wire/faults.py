@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonschema_rs import ValidationError
 
-from app.text import printable
+from app.operation.text import printable
 
 MAX_FAULTS = 100
 _MAX_FIELD = 128
@@ -51,6 +51,10 @@ class ContractViolation(Exception):
         """Take the faults, at least one."""
         self.faults = tuple(sorted(set(faults)))
         super().__init__(f"{len(self.faults)} faults")
+
+
+class AgentRefused(Exception):
+    """The caller may not dispatch an agent that it named; the message says which."""
 
 
 def explain(errors: Iterable[ValidationError], document: Mapping[str, Any]) -> list[Fault]:

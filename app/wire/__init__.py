@@ -1,0 +1,1 @@
+"""What comes in and what goes out: HTTP, the contract, every error; may import `tokens` and `operation`."""

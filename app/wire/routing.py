@@ -1,0 +1,34 @@
+"""Routing by Connexion, asked once for each operation."""
+
+from connexion.middleware.abstract import ROUTING_CONTEXT
+from connexion.middleware.routing import RoutingMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Routing(RoutingMiddleware):  # type: ignore[misc]  # connexion ships no types
+    """Connexion's router, which remembers where it led: a path without parameters leads there every time.
+
+    The memory is as large as the contract: only what has an operation is remembered.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Route to `app`."""
+        super().__init__(self._remember)
+        self._routed = app
+        self._known: dict[tuple[str, str, str], dict[str, str]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with its operation in the scope."""
+        known = self._known.get((scope["method"], scope["root_path"], scope["path"]))
+        if known is None:
+            await super().__call__(scope, receive, send)
+        else:
+            scope["path_params"] = {}
+            scope.setdefault("extensions", {})[ROUTING_CONTEXT] = known
+            await self._routed(scope, receive, send)
+
+    async def _remember(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = scope["extensions"][ROUTING_CONTEXT]
+        if found["operation_id"] is not None and not scope["path_params"]:
+            self._known[scope["method"], scope["root_path"], scope["path"]] = found
+        await self._routed(scope, receive, send)
