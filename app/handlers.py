@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from app.operation.readiness import Readiness
 from app.tokens.orders import Agent, TokenOrder
 from app.tokens.policy import AgentNotAllowed, TokenTooLong
 from app.tokens.service import IssuedToken, MissingServerUrl, TokenService
@@ -22,7 +21,6 @@ class Handlers:
     def __init__(self, tokens: TokenService, server_url: str | None) -> None:
         """Issue tokens with `tokens`, for the LiveKit server at `server_url` if that is known."""
         self._tokens = tokens
-        self._readiness = Readiness(tokens)
         self._server_url = server_url
 
     def generate_token(self, body: Mapping[str, Any], audit: dict[str, Any]) -> dict[str, Any]:
@@ -97,9 +95,9 @@ class Handlers:
         """Answer that tokens can be issued.
 
         Raises:
-            NotReady: see readiness.Readiness.check.
+            NotReady: see service.TokenService.check_readiness.
         """
-        self._readiness.check()
+        self._tokens.check_readiness()
         return {"status": "ready"}
 
     def _issue(self, order: TokenOrder, fields: Mapping[str, str], audit: dict[str, Any]) -> IssuedToken:

@@ -6,8 +6,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from google.protobuf.json_format import ParseDict
 from livekit.api import AccessToken, VideoGrants
-from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.room import RoomConfiguration
 
 from app.tokens.credentials import Credentials
@@ -83,12 +83,9 @@ def longest_part(order: TokenOrder) -> str:
 
 
 def _room_config(order: TokenOrder) -> dict[str, Any]:
-    agents = (
-        {"agentName": agent.name, "metadata": agent.metadata, "deployment": agent.deployment}
-        for agent in order.agents
-    )
+    names = ("agentName", "metadata", "deployment")
     # Protobuf's JSON leaves out what is empty.
-    return {"agents": [{name: text for name, text in agent.items() if text} for agent in agents]}
+    return {"agents": [{n: t for n, t in zip(names, agent, strict=True) if t} for agent in order.agents]}
 
 
 def _written_by_livekit(order: TokenOrder, credentials: Credentials, policy: TokenPolicy) -> str:
@@ -106,11 +103,7 @@ def _written_by_livekit(order: TokenOrder, credentials: Credentials, policy: Tok
     if order.attributes:
         token.with_attributes(dict(order.attributes))
     if order.agents:
-        agents = [
-            RoomAgentDispatch(agent_name=agent.name, metadata=agent.metadata, deployment=agent.deployment)
-            for agent in order.agents
-        ]
-        token.with_room_config(RoomConfiguration(agents=agents))
+        token.with_room_config(ParseDict(_room_config(order), RoomConfiguration()))
     return token.to_jwt()
 
 

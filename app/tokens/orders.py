@@ -47,7 +47,15 @@ class TokenOrder(NamedTuple):
     def completed(self) -> "TokenOrder":
         """Copy the order, with a fresh room and identity, and a name, where it has none."""
         identity = self.identity or _fresh("user")
-        return self._replace(room=self.room or _fresh("room"), identity=identity, name=self.name or identity)
+        return TokenOrder(
+            self.room or _fresh("room"),
+            identity,
+            self.name or identity,
+            self.ttl,
+            self.metadata,
+            self.attributes,
+            self.agents,
+        )
 
 
 def _fresh(kind: str) -> str:

@@ -1,7 +1,6 @@
 """The token service: an order in, a signed token out. It knows nothing of HTTP."""
 
 import time
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from app.tokens.claims import TokenWriter, longest_part
@@ -18,18 +17,22 @@ class MissingServerUrl(Exception):
     """The service does not know the LiveKit server that it issues tokens for."""
 
 
+class NotReady(Exception):
+    """The service cannot do what it is for."""
+
+
 class TokenGenerationFailed(Exception):
     """The token could not be written; the cause is chained."""
 
 
 class IssuedToken(NamedTuple):
-    """A signed token, whom it admits to which room, and the second of its `exp` claim in UTC."""
+    """A signed token, whom it admits to which room, and its `exp` claim: seconds since 1970 in UTC."""
 
     jwt: str
     room: str
     identity: str
     name: str
-    expires_at: datetime
+    expires_at: int
 
 
 class TokenService:
@@ -44,10 +47,14 @@ class TokenService:
         self._policy = policy or TokenPolicy()
         self._writer = TokenWriter(credentials, self._policy) if credentials else None
 
-    @property
-    def ready(self) -> bool:
-        """Whether there are credentials to sign with."""
-        return self._writer is not None
+    def check_readiness(self) -> None:
+        """Return if there are credentials to sign with.
+
+        Raises:
+            NotReady: there are none.
+        """
+        if self._writer is None:
+            raise NotReady
 
     def issue(self, order: TokenOrder) -> IssuedToken:
         """Issue a token.
@@ -68,9 +75,8 @@ class TokenService:
         try:
             expiry = now + int((order.ttl or policy.ttl).total_seconds())
             jwt = self._writer.write(completed, now, expiry)
-            expires_at = datetime.fromtimestamp(expiry, UTC)
         except Exception as error:
             raise TokenGenerationFailed from error
         if len(jwt) > policy.max_bytes:
             raise TokenTooLong(longest_part(order), len(jwt), policy.max_bytes)
-        return IssuedToken(jwt, completed.room, completed.identity, completed.name, expires_at)
+        return IssuedToken(jwt, completed.room, completed.identity, completed.name, expiry)

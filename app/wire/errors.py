@@ -9,15 +9,15 @@ Exception
 ├── MissingCredentials       500 MISSING_CREDENTIALS       tokens/service.py
 ├── MissingServerUrl         500 MISSING_CREDENTIALS       tokens/service.py
 ├── TokenGenerationFailed    500 TOKEN_GENERATION_FAILED   tokens/service.py
-├── NotReady                 503 NOT_READY                 operation/readiness.py
+├── NotReady                 503 NOT_READY                 tokens/service.py
 ├── starlette HTTPException  404, 405, else as its status  Starlette, Connexion
 └── anything else            500 INTERNAL_ERROR
 """
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -26,8 +26,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.operation import logs
-from app.operation.readiness import NotReady
-from app.tokens.service import MissingCredentials, MissingServerUrl, TokenGenerationFailed
+from app.tokens.service import MissingCredentials, MissingServerUrl, NotReady, TokenGenerationFailed
 from app.wire.answers import send_json
 from app.wire.faults import MAX_FAULTS, AgentRefused, ContractViolation, Fault
 from app.wire.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
@@ -151,7 +150,7 @@ def _content(failure: Failure, error: Exception) -> dict[str, Any]:
         "statusCode": failure.status,
         "errorCode": failure.code,
         "message": failure.message or str(error),
-        "timestamp": rfc3339(datetime.now(UTC)),
+        "timestamp": rfc3339(time.time()),
         "requestId": logs.request_id.get(),
     }
     if isinstance(error, ContractViolation):

@@ -62,6 +62,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Expect the next request."""
         self._in_head = True
+        self.scope["state"]["arrived"] = True
         super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:

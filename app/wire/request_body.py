@@ -3,7 +3,7 @@
 import asyncio
 import codecs
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
 import jiter
@@ -55,9 +55,12 @@ class BodyReader:
         """
         rule, state = self._rule, scope["state"]
         announced = _announced_length(scope["headers"])
+        reading: Awaitable[bytes] = _read(receive, state, announced, rule.max_bytes)
+        # Our HTTP protocol tells when all of a body is there: a timer would cost more than reading it.
+        if "arrived" not in state:
+            reading = asyncio.wait_for(reading, self._timeout_seconds)
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                content = await _read(receive, state, announced, rule.max_bytes)
+            content = await reading
         except TimeoutError:
             raise BodyTimeout from None
         body = _parse(content)

@@ -1,8 +1,8 @@
 """Timestamps as the contract writes them."""
 
-from datetime import datetime
+import time
 
 
-def rfc3339(moment: datetime) -> str:
-    """Write a moment, which must be in UTC, as RFC 3339 with seconds: `2026-11-23T13:00:00Z`."""
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+def rfc3339(seconds: float) -> str:
+    """Write seconds since 1970 as RFC 3339 in UTC, without a fraction: `2026-11-23T13:00:00Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
