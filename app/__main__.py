@@ -1,13 +1,19 @@
-"""`python -m app`: read the settings, start the server."""
+"""`python -m app`, or `livekit-token-api` where it is installed: the command line."""
 
+import argparse
 import math
 import sys
+from contextlib import suppress
 
-import uvicorn
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.server import Server
+from uvicorn.supervisors.multiprocess import Multiprocess
 
-from app.main import report
+from app.main import create_app, report
 from app.operation import logs
 from app.settings import InvalidSettings, Settings
+from app.tokens.claims import TokensDiffer
+from app.wire.contract import Contract
 from app.wire.protocol import HttpProtocol
 
 # Longer than the 60 of the usual reverse proxy, which else meets a closed connection.
@@ -15,29 +21,63 @@ _KEEP_ALIVE_SECONDS = 75
 _SHUTDOWN_MARGIN_SECONDS = 5  # What a request may take beyond the arrival of its body.
 
 
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_parsed: object) -> None:
+        parser.exit(message=f"{parser.prog} {Contract.load().document['info']['version']}\n")
+
+
 def main() -> None:
     """Serve until a signal says stop."""
+    parser = argparse.ArgumentParser(
+        prog="livekit-token-api",
+        description="Issues access tokens for LiveKit rooms over HTTP, until a signal says stop.",
+        epilog=f"Everything is set by environment variables:\n\n{Settings.described()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and exit")
+    parser.parse_args()
     try:
         settings = Settings.from_environment()
+        app = create_app(settings)
     except InvalidSettings as error:
         sys.exit(f"The environment cannot be used:\n{error}")
+    except TokensDiffer as error:
+        sys.exit(f"This service and its livekit-api do not fit together: {error}")
     logs.configure(settings.log_level)
     report(settings)
-    uvicorn.run(
-        "app.main:app_from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        http=HttpProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=logs.configuration(settings.log_level),
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=math.ceil(settings.body_timeout_seconds) + _SHUTDOWN_MARGIN_SECONDS,
+    _serve(
+        Config(
+            # Each of several processes puts the service together for itself.
+            app if settings.workers == 1 else "app.main:app_from_environment",
+            factory=settings.workers > 1,
+            host=settings.host,
+            port=settings.port,
+            root_path=settings.root_path,
+            workers=settings.workers,
+            http=HttpProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.forwarded_allow_ips),
+            forwarded_allow_ips=list(settings.forwarded_allow_ips),
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=math.ceil(settings.body_timeout_seconds) + _SHUTDOWN_MARGIN_SECONDS,
+        )
     )
+
+
+def _serve(config: Config) -> None:
+    # What uvicorn.run does, without what its own command line needs.
+    with suppress(KeyboardInterrupt):
+        if config.workers > 1:
+            Multiprocess(config, sockets=[config.bind_socket()]).run()
+            return
+        server = Server(config)
+        server.run()
+        if not server.started:
+            sys.exit(STARTUP_FAILURE)
 
 
 if __name__ == "__main__":

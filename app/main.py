@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from connexion import ConnexionMiddleware
+from connexion.middleware import ConnexionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.response_validation import ResponseValidationMiddleware
 from connexion.middleware.security import SecurityMiddleware
@@ -17,6 +17,7 @@ from connexion.resolver import Resolver
 from inflection import underscore
 
 from app.handlers import Handlers
+from app.operation import logs
 from app.operation.audit import AuditLog
 from app.settings import Settings
 from app.tokens.credentials import Credentials
@@ -89,8 +90,9 @@ def app_from_environment() -> ConnexionMiddleware:
     Raises:
         InvalidSettings: the environment cannot be used.
     """
-    logging.captureWarnings(capture=True)
-    return create_app(Settings.from_environment())
+    settings = Settings.from_environment()
+    logs.configure(settings.log_level)
+    return create_app(settings)
 
 
 def report(settings: Settings) -> None:

@@ -1,8 +1,9 @@
 """What the environment may say. Nothing else in the service reads it."""
 
 import re
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -11,12 +12,20 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
 PUBLISH_SOURCES = ("microphone", "camera", "screen_share", "screen_share_audio")
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 _URL = re.compile(r"[!#-;=?-\[\]_a-z~]{1,2048}")
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _AGENT = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}")
 
 
 def _is_origin(text: str) -> bool:
     # A browser leaves the scheme's own port out of the origin that it sends.
     return bool(_ORIGIN.fullmatch(text)) and not re.fullmatch(r"http:.*:80|https:.*:443", text)
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _split(value: object) -> object:
@@ -27,6 +36,20 @@ def _split(value: object) -> object:
 
 # NoDecode: pydantic-settings would have the operator write JSON.
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+# What pydantic finds, in words for an operator; {} is what pydantic knows of the limit.
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "float_parsing": "must be a number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_parsing": "must be a whole number",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_too_long": "must be at most {max_length} characters",
+    "value_error": "{error}",
+}
 
 
 class InvalidSettings(Exception):
@@ -66,6 +89,10 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=7071, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    root_path: str = Field(default="", description="The path prefix that a reverse proxy takes away: /voice.")
+    forwarded_allow_ips: CommaSeparated = Field(
+        default=(), description="The proxies whose X-Forwarded-For and -Proto are believed; * for any."
+    )
     workers: int = Field(default=1, ge=1, le=128, description="Server processes.")
     body_timeout_seconds: float = Field(
         default=10, gt=0, le=300, description="How long a request body may take to arrive."
@@ -88,11 +115,15 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            faults = (
-                f"{'_'.join(map(str, fault['loc'][:1])).upper()}: {fault['msg']}"
-                for fault in error.errors(include_input=False, include_url=False)
-            )
-            raise InvalidSettings("\n".join(faults)) from None
+            faults = error.errors(include_input=False, include_url=False)
+            raise InvalidSettings("\n".join(map(_in_words, faults))) from None
+
+    @classmethod
+    def described(cls) -> str:
+        """List the environment variables, with what they are for."""
+        return "\n".join(
+            f"  {name.upper():24} {field.description}" for name, field in cls.model_fields.items()
+        )
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -112,13 +143,30 @@ class Settings(BaseSettings):
             return None
         parts = urlsplit(value)
         scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-        _ = parts.port  # raises ValueError, in words, for a port that cannot be
-        plain = _URL.fullmatch(value) and _AUTHORITY.fullmatch(parts.netloc)
+        plain = _URL.fullmatch(value) and _AUTHORITY.fullmatch(parts.netloc) and _has_port(parts)
         if scheme not in {"ws", "wss"} or not plain or parts.query or parts.fragment:
             raise ValueError(
                 "must be a URL such as wss://livekit.example.com, without credentials, query or fragment"
             )
         return parts._replace(scheme=scheme).geturl()
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, value: str) -> str:
+        if not _ROOT_PATH.fullmatch(value):
+            raise ValueError("must be a path such as /voice, without a slash at the end")
+        return value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            _ = value == ("*",) or [ip_network(address) for address in value]
+        except ValueError:
+            raise ValueError(
+                "must list addresses or networks such as 10.0.0.0/8, separated by commas, or be * alone"
+            ) from None
+        return value
 
     @field_validator("livekit_publish_sources")
     @classmethod
@@ -157,3 +205,8 @@ class Settings(BaseSettings):
             "LIVEKIT_API_SECRET": self.livekit_api_secret,
         }
         return tuple(name for name, value in values.items() if value is None)
+
+
+def _in_words(fault: Any) -> str:
+    words = _WORDS.get(fault["type"], fault["msg"]).format(**fault.get("ctx", {}))
+    return f"{'_'.join(map(str, fault['loc'][:1])).upper()}: {words}"

@@ -52,6 +52,7 @@ def configure(level: str) -> None:
     for lookup in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
         setattr(logging, lookup, False)
     logging._srcfile = None  # noqa: SLF001  # as Python's logging HOWTO says
+    logging.captureWarnings(capture=True)
     logging.config.dictConfig(configuration(level))
 
 

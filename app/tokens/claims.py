@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
-from livekit.api import AccessToken, VideoGrants
+from livekit.api.access_token import AccessToken, VideoGrants
 from livekit.protocol.room import RoomConfiguration
 
 from app.tokens.credentials import Credentials

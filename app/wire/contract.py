@@ -89,7 +89,7 @@ class Contract:
     @classmethod
     def load(cls, path: Path = PATH) -> Self:
         """Read the contract from a YAML file."""
-        return cls(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return cls(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
 
     def copy_document(self) -> dict[str, Any]:
         """Copy the document, for a consumer that writes into it."""
