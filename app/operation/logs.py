@@ -24,7 +24,8 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
-        return _JWT.sub("[token]", as_json(record))
+        line = as_json(record)
+        return _JWT.sub("[token]", line) if "eyJ" in line else line
 
 
 def as_json(record: logging.LogRecord) -> str:

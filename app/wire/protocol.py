@@ -2,6 +2,8 @@
 
 import re
 import time
+from asyncio import AbstractEventLoop
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -16,6 +18,31 @@ _UPGRADE = re.compile(rb"\r\nupgrade(?=[ \t]*:)", re.IGNORECASE)
 _MAX_DISCARDED = 2**20
 
 
+class _JoinedWrites:
+    """A transport that sends at once what is written in one turn of the loop: a head and its body."""
+
+    def __init__(self, transport: Any, loop: AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._written: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._written:
+            self._loop.call_soon(self._flush)
+        self._written.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._written:
+            self._transport.write(b"".join(self._written))
+            self._written.clear()
+
+
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, with an ErrorResponse where uvicorn answers in plain text.
 
@@ -27,6 +54,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     _in_head = True
     _discarded = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Open a connection."""
+        super().connection_made(_JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         """Read what has arrived, with the wish for another protocol renamed, so that it is ignored."""
@@ -41,15 +72,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._discarded = 0
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a trailer is no header."""
-        if self._in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """Expect a body, then the next request."""
+        """Expect a body, then the next request; trailers are no headers of this one."""
         self._in_head = False
         super().on_headers_complete()
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body; of one that was answered already, throw away so much and no more."""
