@@ -67,7 +67,6 @@ def configuration(level: str) -> dict[str, Any]:
             "json": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}
         },
         "root": {"handlers": ["json"], "level": level},
-        # The audit log is not to be switched off. The next speaks of requests, which the audit log
-        # does better; and a caller could make it speak.
-        "loggers": {"app.audit": {"level": "INFO"}, "connexion": {"level": "ERROR"}},
+        # Connexion speaks of requests, which the audit log does better; and a caller could make it speak.
+        "loggers": {"connexion": {"level": "ERROR"}},
     }
