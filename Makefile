@@ -5,14 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
 SPEC := spec/token-api.openapi.yaml
-SOURCES := app examples tests
+SOURCES := app benchmarks examples tests
 SEED ?= 1
+PYTHONS ?= 3.11 3.12 3.13 3.14
+BEFORE ?=
 
 HOST ?= 127.0.0.1
 PORT ?= 7071
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo mock test unit contract e2e coverage lint format types spec-lint check lock bench clean
+.PHONY: help install run demo mock wheel test unit contract e2e pythons coverage lint format types spec-lint check mutants bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
@@ -38,6 +40,9 @@ demo: $(BIN)/.dev $(NODE_MODULES)  ## Start LiveKit, the service and a page to t
 mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
 	$(BIN)/connexion run $(SPEC) --mock=all --host $(HOST) --port $(PORT)
 
+wheel: $(BIN)/.dev  ## Build dist/livekit_token_api-….whl, which carries the contract
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
 test: $(BIN)/.dev  ## Run the unit and contract tests
 	$(BIN)/pytest tests/unit tests/contract tests/test_log_secrecy.py
 
@@ -49,6 +54,15 @@ contract: $(BIN)/.dev  ## Run the contract tests; SEED=random fuzzes with anothe
 
 e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server and a browser; needs Go, Node, Chromium
 	$(BIN)/pytest tests/e2e tests/test_log_secrecy.py
+
+pythons: $(BIN)/.dev  ## Run the unit and contract tests under each Python of PYTHONS that is here
+	@for version in $(PYTHONS); do \
+		if python=$$($(BIN)/uv python find --quiet --no-project --no-python-downloads $$version); then \
+			echo "Python $$version"; $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version || exit 1; \
+		else \
+			echo "Python $$version is not here: not tested"; \
+		fi; \
+	done
 
 coverage: $(BIN)/.dev $(NODE_MODULES)  ## Run all tests, and measure what they cover of app/
 	$(BIN)/coverage erase
@@ -74,17 +88,24 @@ spec-lint: $(BIN)/.dev $(NODE_MODULES)  ## Check the contract; needs Node
 
 check: lint types spec-lint coverage  ## All of it: what CI runs
 
-bench: $(BIN)/.dev  ## Measure what a request costs in process
-	$(BIN)/python -m tests.bench
+mutants: $(BIN)/.dev  ## Plant faults one at a time, and see each found by a test; takes minutes
+	$(BIN)/python -m tests.mutants
+
+bench: $(BIN)/.dev  ## Compare with peers, in ten minutes; needs Node, Go, wrk, two idle cores; BEFORE=COMMIT adds an older one
+	$(BIN)/python -m benchmarks $(if $(BEFORE),--before $(BEFORE))
 
 lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into the lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 		--output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 		--constraint requirements.lock --group dev --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+		--constraint requirements.lock --output-file benchmarks/peers/python/requirements.txt benchmarks/peers/python/requirements.in
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --output-file benchmarks/requirements.txt benchmarks/requirements.in
 
 clean:  ## Remove what the targets have made
-	rm -rf $(VENV) node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON." if sys.version_info < (3, 11) else 0)'
@@ -92,10 +113,12 @@ $(BIN)/python:
 
 $(BIN)/.run: requirements.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(BIN)/.run
 
 $(NODE_MODULES): package-lock.json

@@ -23,7 +23,8 @@ _SHUTDOWN_MARGIN_SECONDS = 5  # What a request may take beyond the arrival of it
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_parsed: object) -> None:
-        parser.exit(message=f"{parser.prog} {Contract.load().document['info']['version']}\n")
+        sys.stdout.write(f"{parser.prog} {Contract.load().document['info']['version']}\n")
+        parser.exit()
 
 
 def main() -> None:

@@ -1,87 +1,34 @@
 """`python -m app` as the operator runs it: from the environment alone."""
 
-import json
-import os
 import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 import httpx
+import pytest
 
-from tests.support import run_log
+from tests.support.contract import document
+from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, environment, running
 from tests.support.raw_http import connect, read_answer, request
 from tests.support.server import KEY, SECRET, claims_of
 
-ROOT = Path(__file__).parent.parent.parent
 VALID = {"roomName": "room-1", "participantIdentity": "alice"}
-_DEADLINE_SECONDS = 30
 
 
-def free_port() -> int:
-    """Find a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """Make an environment without the settings of whoever runs the tests."""
-    # COVERAGE_PROCESS_CONFIG has the process measured as well.
-    kept = {"PATH", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"}
-    return {**{k: v for k, v in os.environ.items() if k in kept}, **variables}
-
-
-@dataclass
-class Service:
-    """A running service, and what it has logged once it is stopped."""
-
-    url: str
-    process: "subprocess.Popen[str]"
-    output: str = ""
-
-    def log(self) -> list[dict[str, object]]:
-        """Parse the log, every line of which is JSON."""
-        return [json.loads(line) for line in self.output.splitlines()]
-
-
-@contextmanager
-def running(**variables: str) -> Iterator[Service]:
-    """Start the service, wait until it serves, and stop it by SIGTERM."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app"],
+def run(
+    *arguments: str, command: Sequence[str] = COMMAND, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command line until it ends by itself."""
+    return subprocess.run(
+        [*command, *arguments],
         cwd=ROOT,
-        env=environment(PORT=str(port), **variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        env=environment(**variables),
+        capture_output=True,
         text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
     )
-    service = Service(f"http://127.0.0.1:{port}/api", process)
-    try:
-        deadline = time.monotonic() + _DEADLINE_SECONDS
-        while not serves(service):
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < deadline, "the service did not start"
-            time.sleep(0.05)
-        yield service
-    finally:
-        process.terminate()
-        service.output = process.communicate(timeout=_DEADLINE_SECONDS)[0]
-        run_log.add(service.output)
-
-
-def serves(service: Service) -> bool:
-    """Tell whether the service answers yet."""
-    try:
-        return httpx.get(f"{service.url}/health/live").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_the_service_starts_from_the_environment() -> None:
@@ -146,17 +93,45 @@ def test_a_request_that_stalls_is_answered_before_the_service_stops() -> None:
 
 def test_settings_that_cannot_be_used_are_named() -> None:
     """The process does not start, and says which variables to change, but not their values."""
-    run = subprocess.run(
-        [sys.executable, "-m", "app"],
-        cwd=ROOT,
-        env=environment(PORT="hunter2", LIVEKIT_URL="ftp://hunter2", LIVEKIT_API_SECRET="hunter2"),
-        capture_output=True,
-        text=True,
-        timeout=_DEADLINE_SECONDS,
-        check=False,
+    refused = run(PORT="hunter2", LIVEKIT_URL="ftp://hunter2", LIVEKIT_API_SECRET="hunter2")
+    assert refused.returncode == 1
+    assert "\nPORT: " in refused.stderr
+    assert "\nLIVEKIT_URL: " in refused.stderr
+    assert "hunter2" not in refused.stderr + refused.stdout
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("argument", ["serve-me", "--port=1", "-x"])
+def test_unknown_arguments_are_refused_with_usage(argument: str) -> None:
+    """A misspelt argument does not start a server."""
+    refused = run(argument)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("usage: livekit-token-api")
+    assert argument in refused.stderr
+
+
+def test_help_lists_the_environment_variables() -> None:
+    """Whoever has no documentation at hand reads what can be set."""
+    helped = run("--help", LIVEKIT_API_SECRET="hunter2")
+    assert helped.returncode == 0
+    assert "LIVEKIT_API_SECRET" in helped.stdout
+    assert "hunter2" not in helped.stdout
+
+
+def test_the_version_is_that_of_the_contract() -> None:
+    """The code has no version of its own."""
+    assert run("--version").stdout == f"livekit-token-api {document()['info']['version']}\n"
+
+
+def test_a_livekit_api_that_writes_other_tokens_is_named() -> None:
+    """The process does not start, and says in one line what does not fit."""
+    code = (
+        "from livekit.api.access_token import AccessToken\n"
+        "AccessToken.to_jwt = lambda self, write=AccessToken.to_jwt: write(self.with_kind('standard'))\n"
+        "from app.__main__ import main\n"
+        "main()"
     )
-    assert run.returncode == 1
-    assert "\nPORT: " in run.stderr
-    assert "\nLIVEKIT_URL: " in run.stderr
-    assert "hunter2" not in run.stderr + run.stdout
-    assert "Traceback" not in run.stderr
+    refused = run(command=(COMMAND[0], "-c", code), LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET)
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "livekit-api" in refused.stderr

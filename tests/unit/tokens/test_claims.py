@@ -32,7 +32,7 @@ ORDERS = st.builds(
     agents=st.lists(st.builds(Agent, TEXT, TEXT, TEXT), max_size=3),
 )
 CREDENTIALS = st.builds(
-    Credentials, NON_EMPTY, st.text(st.characters(exclude_characters="-"), min_size=32, max_size=60)
+    Credentials, NON_EMPTY, st.text(st.characters(codec="utf-8", exclude_characters="-"), min_size=32, max_size=60)
 )
 POLICIES = st.builds(
     TokenPolicy,

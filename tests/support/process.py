@@ -1,0 +1,81 @@
+"""The service as a process of its own, as an operator starts it: from the environment alone."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.support import run_log
+
+ROOT = Path(__file__).parent.parent.parent
+COMMAND = (sys.executable, "-m", "app")
+DEADLINE_SECONDS = 30
+
+
+def free_port() -> int:
+    """Find a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Make an environment without the settings of whoever runs the tests."""
+    # COVERAGE_PROCESS_CONFIG has the process measured as well.
+    kept = {"PATH", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"}
+    return {**{k: v for k, v in os.environ.items() if k in kept}, **variables}
+
+
+@dataclass
+class Service:
+    """A running service, and what it has logged once it is stopped."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+    output: str = ""
+
+    def log(self) -> list[dict[str, object]]:
+        """Parse the log, every line of which is JSON."""
+        return [json.loads(line) for line in self.output.splitlines()]
+
+
+@contextmanager
+def running(command: Sequence[str | Path] = COMMAND, cwd: Path = ROOT, **variables: str) -> Iterator[Service]:
+    """Start the service, wait until it serves, and stop it by SIGTERM."""
+    port = free_port()
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment(PORT=str(port), **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    service = Service(f"http://127.0.0.1:{port}/api", process)
+    try:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not serves(service):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline, "the service did not start"
+            time.sleep(0.05)
+        yield service
+    finally:
+        process.terminate()
+        service.output = process.communicate(timeout=DEADLINE_SECONDS)[0]
+        run_log.add(service.output)
+
+
+def serves(service: Service) -> bool:
+    """Tell whether the service answers yet."""
+    try:
+        return httpx.get(f"{service.url}/health/live").status_code == 200
+    except httpx.TransportError:
+        return False
