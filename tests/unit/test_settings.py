@@ -175,6 +175,16 @@ def test_origins_are_separated_by_commas(
         ("CORS_ALLOWED_ORIGINS", ","),
         ("CORS_ALLOWED_ORIGINS", "https://a.example:443"),
         ("CORS_ALLOWED_ORIGINS", "http://a.example:80"),
+        ("LIVEKIT_URL", "wss://lk.example:x"),
+        ("ROOT_PATH", "hunter2"),
+        ("ROOT_PATH", "/hunter2/"),
+        ("ROOT_PATH", "/"),
+        ("ROOT_PATH", "//hunter2"),
+        ("ROOT_PATH", "/a b"),
+        ("ROOT_PATH", "https://hunter2.example/voice"),
+        ("FORWARDED_ALLOW_IPS", "hunter2.example"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1/8"),
+        ("FORWARDED_ALLOW_IPS", "*,10.0.0.1"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused(
@@ -185,3 +195,59 @@ def test_a_value_that_cannot_be_used_is_refused(
     with pytest.raises(InvalidSettings, match=f"^{variable}: ") as caught:
         Settings.from_environment()
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("PORT", "x", "must be a whole number"),
+        ("PORT", "1.5", "must be a whole number"),
+        ("PORT", "65536", "must be at most 65535"),
+        ("WORKERS", "0", "must be at least 1"),
+        ("BODY_TIMEOUT_SECONDS", "x", "must be a number"),
+        ("BODY_TIMEOUT_SECONDS", "0", "must be more than 0.0"),
+        ("SWAGGER_UI", "maybe", "must be true or false"),
+        ("LOG_LEVEL", "loud", "must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("LIVEKIT_API_KEY", "k" * 257, "must be at most 256 characters"),
+        ("ROOT_PATH", "voice", "must be a path such as /voice, without a slash at the end"),
+    ],
+)
+def test_a_refusal_says_what_to_change_in_our_words(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    """The operator reads a sentence about the variable, not about the library that read it."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environment()
+    assert str(caught.value) == f"{variable}: {words}"
+
+
+@pytest.mark.parametrize("value", ["é", "x" * 5000, "-1", "1e999", "nan", "[]", "{}", "null", "²"])
+def test_every_kind_of_refusal_has_words(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Whatever variables are refused for whatever reason, each message begins with what it must be."""
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper(), value)
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environment()
+    messages = str(caught.value).splitlines()
+    assert "PORT" in {message.split(":")[0] for message in messages}
+    assert [message for message in messages if ": must " not in message] == []
+
+
+@pytest.mark.parametrize("path", ["/voice", "/a/b-c_d.e~f"])
+def test_a_path_prefix_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """What the reverse proxy takes away is put before every path that the service names."""
+    monkeypatch.setenv("ROOT_PATH", path)
+    assert Settings.from_environment().root_path == path
+
+
+@pytest.mark.parametrize(
+    ("configured", "proxies"),
+    [("*", ("*",)), ("10.0.0.1, 192.168.0.0/16,::1", ("10.0.0.1", "192.168.0.0/16", "::1")), ("", ())],
+)
+def test_proxies_are_addresses_and_networks(
+    monkeypatch: pytest.MonkeyPatch, configured: str, proxies: tuple[str, ...]
+) -> None:
+    """Nobody's forwarded headers are believed unless the operator says so."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", configured)
+    assert Settings.from_environment().forwarded_allow_ips == proxies

@@ -1,0 +1,1 @@
+"""A comparison of the service with peers; see RESULTS.md."""

@@ -1,0 +1,1 @@
+"""The peers: the same endpoint, as others would write it."""

@@ -1,0 +1,167 @@
+"""The tables of RESULTS.md, from the recorded data."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.measures import CONNECTIONS, REFUSALS
+from benchmarks.stages import STAGES, group, summary
+
+HERE = Path(__file__).parent
+
+_REFUSAL_TITLES = {
+    "accepted": "200, a token",
+    "invalid": "400, one fault",
+    "malformed": "400, not JSON",
+    "not_found": "404, unknown path",
+    "method": "405, `GET`",
+    "media_type": "415, `text/plain`",
+    "too_large": "413, 20 KB",
+}
+_STAGE_TITLES = {
+    "server": "server: uvicorn, sockets, HTTP",
+    "layers": "layers: request id, audit, CORS, errors",
+    "routing": "routing: exact paths, contract, Swagger UI, router",
+    "validation": "validation: media type, query, body",
+    "handler": "handler and answer",
+    "minting": "minting: `TokenService.issue`",
+    "log": "log: the audit line",
+}
+
+Rows = Iterable[Sequence[object]]
+Loads = list[dict[str, Any]]
+
+
+def write(results: dict[str, Any]) -> str:
+    """Write the report in Markdown."""
+    template = (HERE / "RESULTS.template.md").read_text()
+    sections = {
+        "peers": _peers(results),
+        "loads": _loads(results),
+        "starts": _starts(results),
+        "refusals": _refusals(results.get("refusals", [])),
+        "growth": _growth(results.get("growth", {})),
+        "stages": _stages(results),
+        "layers": _layers(results.get("stages")),
+        "livekit_api": f"{results.get('stages', {}).get('livekit_api_us', 0):.0f}",
+        "machine": _machine(results),
+    }
+    for name, text in sections.items():
+        template = template.replace(f"<!-- {name} -->", text)
+    return template
+
+
+def _peers(results: dict[str, Any]) -> str:
+    found = {server["label"]: _of(results, server["label"], CONNECTIONS) for server in results["servers"]}
+    ours = _median(found.get("ours full", []), "cpu_us")
+    rows = []
+    for server in results["servers"]:
+        loads = found[server["label"]]
+        cpu = [load["cpu_us"] for load in loads]
+        ratio = f"{median(cpu) / ours:.2f}" if ours else ""
+        rows.append(
+            (
+                server["name"],
+                server["form"],
+                server["title"],
+                f"**{median(cpu):.0f}**",
+                f"{min(cpu):.0f} to {max(cpu):.0f}",
+                ratio,
+                f"{_rate(loads):,.0f}",
+            )
+        )
+    return _table(("", "form", "made of", "µs", "least to most", "ours = 1", "requests/s"), rows, 3)
+
+
+def _loads(results: dict[str, Any]) -> str:
+    rows: list[Sequence[object]] = []
+    for connections in sorted({load["connections"] for load in results["loads"]}):
+        for server in results["servers"]:
+            loads = _of(results, server["label"], connections)
+            errors = sum(load["socket_errors"] + load["refused"] for load in loads)
+            latencies = (f"{_median(loads, f'{p}_ms'):.1f}" for p in ("p50", "p95", "p99"))
+            cpu = f"{_median(loads, 'cpu_us'):.0f}"
+            rows.append((connections, server["label"], f"{_rate(loads):,.0f}", cpu, *latencies, errors))
+    return _table(
+        ("connections", "", "requests/s", "CPU µs", "p50 ms", "p95 ms", "p99 ms", "errors"), rows, 2
+    )
+
+
+def _starts(results: dict[str, Any]) -> str:
+    rows = []
+    for server in results["servers"]:
+        times = results["cold_starts_s"][server["label"]]
+        range_ = f"{min(times):.2f} to {max(times):.2f}"
+        memory = results["memory_mib"][server["label"]]
+        rows.append((server["label"], f"{median(times):.2f}", range_, f"{memory:.0f}"))
+    return _table(("", "first token, s", "least to most", "memory, MiB"), rows, 1)
+
+
+def _refusals(loads: Loads) -> str:
+    by_scenario = {name: [load for load in loads if load["scenario"] == name] for name in REFUSALS}
+    rows = [
+        (_REFUSAL_TITLES[name], f"{_median(found, 'cpu_us'):.0f}", f"{_rate(found):,.0f}")
+        for name, found in by_scenario.items()
+        if found
+    ]
+    return _table(("answer", "CPU µs", "requests/s"), rows, 1)
+
+
+def _growth(growth: dict[str, Any]) -> str:
+    titles = {"accepted": "the same request", "fresh": "ever new rooms", "faults": "ever new faults"}
+    rows = []
+    for scenario, found in growth.items():
+        loads, memory = found["loads"], found["memory_mib"]
+        served = sum(load["requests"] for load in loads)
+        cpu = (f"{loads[i]['cpu_us']:.0f}" for i in (0, -1))
+        rows.append((titles[scenario], f"{served:,}", *cpu, *(f"{memory[i]:.0f}" for i in (0, -1))))
+    columns = ("", "requests", "CPU µs, first slice", "last slice", "memory MiB, at first", "at last")
+    return _table(columns, rows, 1)
+
+
+def _stages(results: dict[str, Any]) -> str:
+    found = {"before": results.get("stages_before"), "now": results.get("stages")}
+    columns = {name: summary(stages) for name, stages in found.items() if stages}
+    rows: list[Sequence[object]] = [
+        (_STAGE_TITLES[stage], *(round(column[stage]) for column in columns.values())) for stage in STAGES
+    ]
+    rows.append(("**all**", *(f"**{sum(column.values()):.0f}**" for column in columns.values())))
+    return _table(("stage, µs", *columns), rows, 1)
+
+
+def _layers(stages: dict[str, Any] | None) -> str:
+    layers = stages["layers"] if stages else []
+    rows = [(layer["name"], group(layer["name"]), round(layer["us"])) for layer in layers]
+    return _table(("layer, from the outermost", "stage", "µs"), rows, 2)
+
+
+def _machine(results: dict[str, Any]) -> str:
+    commits = results["commit"]
+    said = {
+        "date": results["date"],
+        "commit": commits["ours"] + (f"; before: {commits['before']}" if commits["before"] else ""),
+        **results["machine"],
+        **results["versions"],
+    }
+    return _table(("", ""), said.items(), 2)
+
+
+def _of(results: dict[str, Any], label: str, connections: int) -> Loads:
+    loads: Loads = results["loads"]
+    return [load for load in loads if (load["server"], load["connections"]) == (label, connections)]
+
+
+def _median(loads: Loads, key: str) -> float:
+    return float(median(load[key] for load in loads)) if loads else 0
+
+
+def _rate(loads: Loads) -> float:
+    return float(median(load["requests"] / load["seconds"] for load in loads))
+
+
+def _table(columns: Sequence[str], rows: Rows, numbers_from: int) -> str:
+    """Write a table, whose columns from the given one on hold numbers."""
+    rules = ["---" if i < numbers_from else "--:" for i in range(len(columns))]
+    lines: list[Sequence[object]] = [columns, rules, *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
