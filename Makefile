@@ -52,7 +52,7 @@ unit: $(BIN)/.dev  ## Run the unit tests
 contract: $(BIN)/.dev  ## Run the contract tests; SEED=random fuzzes with another seed, and prints it
 	SCHEMATHESIS_SEED=$(SEED) $(BIN)/pytest -rP tests/contract tests/test_log_secrecy.py
 
-e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server and a browser; needs Go, Node, Chromium
+e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server, a browser and nginx; needs Go, Node, Chromium, nginx
 	$(BIN)/pytest tests/e2e tests/test_log_secrecy.py
 
 pythons: $(BIN)/.dev  ## Run the unit and contract tests under each Python of PYTHONS that is here

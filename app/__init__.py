@@ -31,7 +31,9 @@ def _run_when_needed(name: str) -> None:
     sys.modules[name] = package
 
 
-for _package in ("connexion", "connexion.decorators", "httpx", "livekit.api", "requests", "uvicorn", "uvicorn.supervisors"):
+for _package in (
+    "connexion", "connexion.decorators", "httpx", "livekit.api", "requests", "uvicorn", "uvicorn.supervisors",
+):  # fmt: skip
     _run_when_needed(_package)
 # The service says so itself, once, when it starts.
 warnings.filterwarnings("ignore", message="The HMAC key is .* below the minimum recommended length")

@@ -12,7 +12,7 @@ from app.operation.text import printable
 # Operators filter by the name: it stays, wherever the module goes.
 logger = logging.getLogger("app.audit")
 
-_MAX_PATH = 256
+_MAX_PATH, _MAX_CLIENT = 256, 64
 
 
 class AuditLog:
@@ -33,7 +33,8 @@ class AuditLog:
         facts: dict[str, Any] = {
             "method": scope["method"],
             "path": printable(scope["path"], _MAX_PATH),
-            "client": client and client[0],
+            # A proxy that is believed may hand on what its caller made up.
+            "client": client and printable(client[0], _MAX_CLIENT),
         }
         # Connexion copies the scope; what its layers put into the state stays visible here.
         scope["state"]["audit"] = facts

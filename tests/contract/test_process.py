@@ -135,3 +135,13 @@ def test_a_livekit_api_that_writes_other_tokens_is_named() -> None:
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "livekit-api" in refused.stderr
+
+
+def test_a_forwarded_address_cannot_disturb_the_log() -> None:
+    """What a believed proxy hands on is cut, and made printable."""
+    forged = {b"X-Forwarded-For": b"\x9b31m" + b"A" * 500, b"X-Request-Id": b"forged"}
+    with running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, FORWARDED_ALLOW_IPS="127.0.0.1") as service:
+        httpx.get(f"{service.url}/health/live", headers=list(forged.items()))
+    (line,) = [line for line in service.log() if line["requestId"] == "forged"]
+    assert str(line["client"]).isprintable()
+    assert len(str(line["client"])) <= 65

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,26 +52,30 @@ class Service:
 def running(command: Sequence[str | Path] = COMMAND, cwd: Path = ROOT, **variables: str) -> Iterator[Service]:
     """Start the service, wait until it serves, and stop it by SIGTERM."""
     port = free_port()
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=environment(PORT=str(port), **variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    service = Service(f"http://127.0.0.1:{port}/api", process)
-    try:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not serves(service):
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < deadline, "the service did not start"
-            time.sleep(0.05)
-        yield service
-    finally:
-        process.terminate()
-        service.output = process.communicate(timeout=DEADLINE_SECONDS)[0]
-        run_log.add(service.output)
+    # A file, for a pipe that nobody reads until the end would fill up.
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment(PORT=str(port), **variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        service = Service(f"http://127.0.0.1:{port}/api", process)
+        try:
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while not serves(service):
+                assert process.poll() is None, "the service ended"
+                assert time.monotonic() < deadline, "the service did not start"
+                time.sleep(0.05)
+            yield service
+        finally:
+            process.terminate()
+            process.wait(timeout=DEADLINE_SECONDS)
+            output.seek(0)
+            service.output = output.read()
+            run_log.add(service.output)
 
 
 def serves(service: Service) -> bool:
