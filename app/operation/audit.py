@@ -29,7 +29,7 @@ class AuditLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and write its line."""
         started = time.perf_counter()
-        client = scope["client"]
+        client = scope.get("client")
         facts: dict[str, Any] = {
             "method": scope["method"],
             "path": printable(scope["path"], _MAX_PATH),
@@ -37,7 +37,7 @@ class AuditLog:
             "client": client and printable(client[0], _MAX_CLIENT),
         }
         # Connexion copies the scope; what its layers put into the state stays visible here.
-        scope["state"]["audit"] = facts
+        scope.setdefault("state", {})["audit"] = facts
         status: int | None = None
 
         async def watch(message: Message) -> None:

@@ -25,12 +25,12 @@ class ExactPaths:
         Raises:
             HTTPException: 404, the path is not spelt as the contract spells it.
         """
-        path = scope["path"].removeprefix(scope["root_path"])
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         if (
             path == self._base_path
             or "/." in path
             or (path.endswith("/") and path not in self._with_slash)
-            or b"%2f" in scope["raw_path"].lower()
+            or b"%2f" in scope.get("raw_path", b"").lower()
         ):
             raise HTTPException(404)
         await self._app(scope, receive, send)

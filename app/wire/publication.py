@@ -35,12 +35,13 @@ class PublishedContract(SwaggerUIMiddleware):  # type: ignore[misc]  # connexion
         Raises:
             HTTPException: 405, the method is neither GET nor HEAD.
         """
-        path = scope["path"].removeprefix(scope["root_path"])
+        root = scope.get("root_path", "")
+        path = scope["path"].removeprefix(root)
         if path == self._document_path:
             if scope["method"] not in {"GET", "HEAD"}:
                 raise HTTPException(405, headers={"Allow": "GET, HEAD"})
             (server,) = self._document["servers"]
-            deployed = {**server, "url": f"{scope['root_path']}{server['url']}"}
+            deployed = {**server, "url": f"{root}{server['url']}"}
             await JSONResponse({**self._document, "servers": [deployed]})(scope, receive, send)
         elif path == self._ui_path or path.startswith(f"{self._ui_path}/"):
             # Starlette's static files would refuse a range in plain text.

@@ -19,7 +19,7 @@ class Routing(RoutingMiddleware):  # type: ignore[misc]  # connexion ships no ty
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with its operation in the scope."""
-        known = self._known.get((scope["method"], scope["root_path"], scope["path"]))
+        known = self._known.get(_key(scope))
         if known is None:
             await super().__call__(scope, receive, send)
         else:
@@ -30,5 +30,9 @@ class Routing(RoutingMiddleware):  # type: ignore[misc]  # connexion ships no ty
     async def _remember(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = scope["extensions"][ROUTING_CONTEXT]
         if found["operation_id"] is not None and not scope["path_params"]:
-            self._known[scope["method"], scope["root_path"], scope["path"]] = found
+            self._known[_key(scope)] = found
         await self._routed(scope, receive, send)
+
+
+def _key(scope: Scope) -> tuple[str, str, str]:
+    return scope["method"], scope.get("root_path", ""), scope["path"]

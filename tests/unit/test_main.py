@@ -1,11 +1,12 @@
-"""What the composition root says to the operator when the service starts."""
+"""The composition root: what it puts together, and what it says to the operator."""
 
+import json
 from typing import Any
 
 import pytest
 
-from app.main import report
-from tests.support.server import make_settings
+from app.main import create_app, report
+from tests.support.server import claims_of, make_settings
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,28 @@ def test_the_operator_reads_what_to_mend(
     """One line for each thing, and none where all is well."""
     report(make_settings(**{"livekit_agents": "concierge", **changes}))
     assert [record.getMessage() for record in caplog.records] == said
+
+
+async def test_any_asgi_server_will_do() -> None:
+    """A server that says no more than ASGI demands gets a token, too."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b'{"roomName": "r", "participantIdentity": "i"}'}
+
+    async def send(message: Any) -> None:  # noqa: RUF029  # as ASGI has it
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/api/token",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await create_app(make_settings())(scope, receive, send)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[0]["status"] == 200
+    assert claims_of(json.loads(sent[1]["body"])["token"])["sub"] == "i"
