@@ -49,10 +49,6 @@ def configure(level: str) -> None:
     Args:
         level: the least severe level that is written; audit lines always are.
     """
-    # No line says which thread, process or place in the code it comes from: do not look it up for each.
-    for lookup in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
-        setattr(logging, lookup, False)
-    logging._srcfile = None  # noqa: SLF001  # as Python's logging HOWTO says
     logging.captureWarnings(capture=True)
     logging.config.dictConfig(configuration(level))
 

@@ -52,7 +52,7 @@ async def test_any_asgi_server_will_do() -> None:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b'{"roomName": "r", "participantIdentity": "i"}'}
 
-    async def send(message: Any) -> None:  # noqa: RUF029  # as ASGI has it
+    async def send(message: Any) -> None:  # as ASGI has it
         sent.append(message)
 
     scope = {

@@ -1,0 +1,123 @@
+"""The command line: what it hands on to the server, and what it says when it cannot start."""
+
+import sys
+from typing import Any
+
+import pytest
+from uvicorn.config import Config
+
+from app import __main__ as command_line
+from app.main import app_from_environment
+from app.operation import logs
+from app.settings import Settings
+from app.tokens.claims import TokensDiffer
+from tests.support.contract import document
+from tests.support.server import KEY, SECRET
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start from an empty environment, and leave the logging of the tests alone."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(logs, "configure", lambda _level: None)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Config:
+    """Run the command line up to where the server would start, and return what the server is told."""
+    told: list[Config] = []
+    monkeypatch.setattr(command_line, "_serve", told.append)
+    monkeypatch.setattr(sys, "argv", ["app", *arguments])
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    command_line.main()
+    (config,) = told
+    return config
+
+
+def test_the_address_and_the_prefix_are_the_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server listens where the environment says, and knows the prefix that its proxy takes away."""
+    config = run(monkeypatch, HOST="127.0.0.2", PORT="7072", ROOT_PATH="/voice")
+    assert (config.host, config.port, config.root_path) == ("127.0.0.2", 7072, "/voice")
+
+
+@pytest.mark.parametrize(
+    ("listed", "believed"), [("", []), ("10.0.0.0/8, ::1", ["10.0.0.0/8", "::1"]), ("*", ["*"])]
+)
+def test_only_the_proxies_that_are_listed_are_believed(
+    monkeypatch: pytest.MonkeyPatch, listed: str, believed: list[str]
+) -> None:
+    """Without a list nobody says on whose behalf a request comes: any caller could."""
+    config = run(monkeypatch, FORWARDED_ALLOW_IPS=listed)
+    assert (config.proxy_headers, config.forwarded_allow_ips) == (bool(believed), believed)
+
+
+def test_a_stopping_server_waits_for_what_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for as long as a body may take to arrive, and somewhat longer."""
+    assert run(monkeypatch).timeout_graceful_shutdown == 15
+    assert run(monkeypatch, BODY_TIMEOUT_SECONDS="0.2").timeout_graceful_shutdown == 6
+
+
+def test_connections_outlive_those_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual reverse proxy keeps a connection for 60 s: it must not meet a closed one."""
+    assert run(monkeypatch).timeout_keep_alive > 60
+
+
+def test_a_service_that_cannot_start_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server reports a failure of the start, rather than serving without it."""
+    assert run(monkeypatch).lifespan == "on"
+
+
+def test_several_processes_put_the_service_together_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one process the application is handed over; several get a factory, by its name."""
+    alone = run(monkeypatch)
+    assert (alone.workers, alone.factory) == (1, False)
+    several = run(monkeypatch, WORKERS="3")
+    name = f"{app_from_environment.__module__}:{app_from_environment.__name__}"
+    assert (several.workers, several.factory, several.app) == (3, True, name)
+
+
+def test_the_operator_is_told_what_to_mend(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before it serves, the service says what it lacks."""
+    run(monkeypatch)
+    assert "No token can be issued: set LIVEKIT_API_KEY and LIVEKIT_API_SECRET." in caplog.messages
+
+
+def test_settings_that_cannot_be_used_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the variable, and is no traceback."""
+    with pytest.raises(SystemExit, match=r"^The environment cannot be used:\nPORT: "):
+        run(monkeypatch, PORT="hunter2")
+
+
+def test_a_livekit_api_that_writes_other_tokens_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what does not fit together, and is no traceback."""
+
+    def differ(_settings: Settings) -> Any:
+        raise TokensDiffer("not as livekit-api writes them")
+
+    monkeypatch.setattr(command_line, "create_app", differ)
+    with pytest.raises(SystemExit, match="livekit-api do not fit together: not as livekit-api writes them"):
+        run(monkeypatch, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET)
+
+
+def test_the_version_is_that_of_the_contract(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--version` says it, and nothing is served."""
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "--version")
+    assert ended.value.code in {None, 0}
+    assert "".join(capsys.readouterr()).split()[-1] == document()["info"]["version"]
+
+
+def test_the_help_lists_every_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--help` is all that an operator needs to configure the service."""
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "--help")
+    assert ended.value.code == 0
+    words = capsys.readouterr().out.split()
+    assert {name.upper() for name in Settings.model_fields} <= set(words)

@@ -1,0 +1,355 @@
+"""The README and the pages in `docs/` say what is so."""
+
+import ast
+import inspect
+import json
+import re
+import shlex
+import textwrap
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+import app
+from app.main import create_app
+from app.settings import Settings
+from tests.support.contract import assert_fits, document, schema
+from tests.support.server import make_settings, serve
+from tests.support.service_log import audit_lines
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+# A decision speaks of the day when it was taken.
+GUIDES = {name: text for name, text in PAGES.items() if not name.startswith("docs/decisions/")}
+README, INTEGRATE, OPERATE, CONTRIBUTE, ARCHITECTURE = (
+    GUIDES[name]
+    for name in (
+        "README.md",
+        "docs/integrate.md",
+        "docs/operate.md",
+        "docs/contribute.md",
+        "docs/architecture.md",
+    )
+)
+# The base path of the contract, and a path that may follow it.
+API_PATH = re.compile(r"/api(/[a-z][a-z./-]*[a-z])")
+SCHEMAS = {"errorCode": "ErrorResponse", "participant_token": "ConnectionDetails", "token": "TokenResponse"}
+
+
+def section(page: str, heading: str) -> str:
+    """Read what stands below a heading, to the next one."""
+    parts = re.split(rf"^#+ {re.escape(heading)}\n", page, flags=re.MULTILINE)
+    assert len(parts) == 2, heading
+    return re.split(r"^#+ ", parts[1], flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Read the rows of a table whose first column is code."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines]
+
+
+def code_in(text: str) -> list[str]:
+    """List what is set as code in a line."""
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """List the code blocks of a page that are in a language; `` for those that name none."""
+    found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", page, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(code) for _, named, code in found if named == language]
+
+
+def all_blocks(language: str) -> list[Any]:
+    """List the code blocks of every page that are in a language, as parameters of a test."""
+    return [
+        pytest.param(block, id=f"{name}-{i}")
+        for name, page in GUIDES.items()
+        for i, block in enumerate(blocks(page, language))
+    ]
+
+
+def anchors(page: str) -> set[str]:
+    """Make the anchors of a page's headings, as GitHub does."""
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def make_targets() -> set[str]:
+    """List the targets that `make` alone lists, itself left out."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z0-9-]+):.*## ", makefile, re.MULTILINE)) - {"help"}
+
+
+def layers(*, validate_responses: bool) -> list[Any]:
+    """List the layers that a request passes, outermost first."""
+    made = create_app(make_settings(validate_responses=validate_responses))
+    return [layer.func if isinstance(layer, partial) else layer for layer in made.middlewares]
+
+
+def picture() -> str:
+    """Read the source of the picture."""
+    (source,) = blocks(ARCHITECTURE, "mermaid")
+    return source
+
+
+def way_in_the_picture() -> list[str]:
+    """Follow the arrows of the picture from their start, of which there is one."""
+    leads_to = dict(re.findall(r'^ *(\w+)\[".*"\]:::\w+ --> (\w+)$', picture(), re.MULTILINE))
+    (node,) = leads_to.keys() - set(leads_to.values())
+    way = [node]
+    while way[-1] in leads_to:
+        way.append(leads_to[way[-1]])
+    return way
+
+
+@pytest.mark.parametrize(("name", "limit"), [("README.md", 100), ("docs/architecture.md", 110)])
+def test_two_screens_are_enough(name: str, limit: int) -> None:
+    """Who begins is not given more to read than fits two screens."""
+    assert len(PAGES[name].splitlines()) <= limit
+
+
+def test_the_readme_is_as_wide_as_a_screen() -> None:
+    """No line of it is longer than 100 characters."""
+    assert max(map(len, README.splitlines())) <= 100
+
+
+def test_the_readme_leads_on_to_every_guide() -> None:
+    """Each page of `docs/` is linked, and the contract."""
+    linked = set(re.findall(r"\]\(([^)\s]+)\)", README))
+    assert GUIDES.keys() - {"README.md"} <= linked
+    assert "spec/token-api.openapi.yaml" in linked
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/operate.md"])
+def test_the_operator_is_warned(name: str) -> None:
+    """Until the service asks who calls, its pages say so."""
+    assert document()["security"] == []
+    assert "> **Anyone who reaches the service gets a token for any room.**" in PAGES[name]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_somewhere(name: str) -> None:
+    """A relative link leads to a file that exists, and its fragment to a heading."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[name]) + re.findall(r'src="([^"]+)"', PAGES[name]):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, fragment = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.resolve().is_relative_to(ROOT), link
+        assert target.exists(), link
+        assert not fragment or fragment in anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_file_that_is_named_exists(name: str) -> None:
+    """What is set as code and looks like a path of the repository is one."""
+    for code in code_in(GUIDES[name]):
+        if re.fullmatch(r"(app|benchmarks|deploy|docs|examples|spec|tests)/[\w./-]*", code):
+            assert (ROOT / code).exists(), code
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_make_target_that_is_named_exists(name: str) -> None:
+    """Each `make` command is a target of the Makefile."""
+    named = {t for code in code_in(GUIDES[name]) for t in re.findall(r"\bmake ([a-z0-9-]+)", code)}
+    named |= set(re.findall(r"^\$ make ([a-z0-9-]+)", GUIDES[name], re.MULTILINE))
+    assert named <= make_targets()
+
+
+def test_every_make_target_is_explained() -> None:
+    """Contributors find each target that `make` lists in the table, and no other."""
+    listed = [target for row in rows(section(CONTRIBUTE, "Commands")) for target in code_in(row[0])]
+    assert sorted(listed) == sorted(make_targets())
+
+
+def test_every_setting_is_listed_with_its_default() -> None:
+    """The table has each environment variable of the settings, in their order, and no other."""
+    listed = {row[0].strip("`"): row[1].strip("`") for row in rows(section(OPERATE, "Settings"))}
+    assert list(listed) == [name.upper() for name in Settings.model_fields]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        text = "" if default is None else ",".join(default) if isinstance(default, tuple) else str(default)
+        assert listed[name.upper()].lower() == text.lower(), name
+
+
+def test_every_error_code_is_listed_with_its_status() -> None:
+    """The table has each `errorCode` of the contract, with the status of its examples."""
+    statuses = {
+        example["value"]["errorCode"]: str(example["value"]["statusCode"])
+        for response in document()["components"]["responses"].values()
+        for example in response["content"]["application/json"]["examples"].values()
+        if "errorCode" in example["value"]
+    }
+    listed = {row[0].strip("`"): row[1] for row in rows(section(INTEGRATE, "Errors"))}
+    assert list(listed) == schema("ErrorResponse")["properties"]["errorCode"]["enum"]
+    assert listed == statuses
+
+
+@pytest.mark.parametrize(
+    ("heading", "name"),
+    [
+        ("The request of an SDK", "ConnectionDetailsRequest"),
+        ("The request of a frontend", "TokenRequest"),
+    ],
+)
+def test_every_property_of_a_request_is_listed(heading: str, name: str) -> None:
+    """The table has each property of a request, in the contract's order, and the numbers of its limits."""
+    listed = {row[0].strip("`"): " ".join(row[1:]) for row in rows(section(INTEGRATE, heading))}
+    properties = schema(name)["properties"]
+    assert list(listed) == list(properties)
+    for key, rule in properties.items():
+        for limit in ("maxLength", "minimum", "maximum", "default"):
+            # "the same": the rule of the row above.
+            if limit in rule and not re.search(r"\bthe same\b", listed[key]):
+                assert f"{rule[limit]:,}" in listed[key] or str(rule[limit]) in listed[key], (key, limit)
+
+
+def test_the_bodies_of_requests_may_be_as_long_as_is_said() -> None:
+    """16 KiB is the contract's limit of each body."""
+    bodies = document()["components"]["requestBodies"].values()
+    assert {body["x-max-bytes"] for body in bodies} == {16 * 1024}
+    assert INTEGRATE.count("at most 16 KiB.") == len(bodies)
+
+
+def test_every_path_of_the_api_that_is_named_is_served() -> None:
+    """Each is in the contract, or is where the contract is published."""
+    named = {path for page in GUIDES.values() if page != CONTRIBUTE for path in API_PATH.findall(page)}
+    assert named - {"/openapi.json", "/ui"} == document()["paths"].keys()
+
+
+@pytest.mark.parametrize("block", all_blocks("json"))
+def test_every_example_in_json_is_an_answer_or_an_audit_line(block: str) -> None:
+    """It parses, and fits the contract; an audit line is held to the real ones below."""
+    # Where a token is cut.
+    example = json.loads(block.replace("…", ".e30"))
+    if example.get("logger") != "app.audit":
+        assert_fits(next(name for key, name in SCHEMAS.items() if key in example), example)
+
+
+def test_the_audit_line_has_the_fields_of_a_real_one(api: httpx.Client) -> None:
+    """The example has what the line of an issued token has, and the table what any line may have."""
+    valid = {"roomName": "room-1", "participantIdentity": "alice"}
+    api.post("/token", json=valid, headers={"X-Request-Id": "docs-issued"})
+    api.post("/token", json={}, headers={"X-Request-Id": "docs-refused"})
+    (issued,), (refused,) = audit_lines("docs-issued"), audit_lines("docs-refused")
+    (block,) = blocks(OPERATE, "json")
+    example = json.loads(block)
+    assert example.keys() == issued.keys()
+    assert [type(value) for value in example.values()] == [type(issued[key]) for key in example]
+    listed = [field for row in rows(section(OPERATE, "The log")) for field in code_in(row[0])]
+    assert sorted(listed) == sorted(issued.keys() | refused.keys())
+
+
+def test_the_command_of_the_readme_gets_the_answer_that_is_shown() -> None:
+    """A service as `make run` starts it answers the README's curl with the README's answer."""
+    (command,) = [text for text in blocks(README, "console") if "curl" in text]
+    (answer,) = map(json.loads, blocks(README, "json"))
+    program, url, *options = shlex.split(command.removeprefix("$ ").replace("\\\n", ""))
+    assert (program, options[::2]) == ("curl", ["-H", "-d"])
+    port = Settings.model_fields["port"].default
+    address = f"http://127.0.0.1:{port}"
+    assert url.startswith(f"{address}/")
+    header, value = options[1].split(": ")
+    with serve(make_settings(livekit_url=answer["serverUrl"])) as served:
+        got = httpx.post(url.replace(address, served), headers={header: value}, content=options[3])
+    assert got.status_code == 200
+    body = got.json()
+    assert list(body) == list(answer)
+    assert body["token"].startswith(answer.pop("token").removesuffix("…"))
+    assert re.sub(r"\d", "0", body["expiresAt"]) == re.sub(r"\d", "0", answer.pop("expiresAt"))
+    assert answer.items() <= body.items()
+
+
+@pytest.mark.parametrize("block", all_blocks("python"))
+def test_every_snippet_of_python_is_python(block: str) -> None:
+    """It compiles, as it stands, in a coroutine or not."""
+    compile(block, "docs", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
+
+
+def test_the_interface_for_angular_is_that_of_the_contract() -> None:
+    """It has each property of a TokenResponse, and a `?` where that may be missing."""
+    (typescript,) = blocks(INTEGRATE, "ts")
+    (body,) = re.findall(r"interface TokenResponse \{\n(.*?)\n\}", typescript, re.DOTALL)
+    declared = dict(re.findall(r"(\w+)(\??): string;", body))
+    rule = schema("TokenResponse")
+    assert list(declared) == list(rule["properties"])
+    assert [name for name, mark in declared.items() if not mark] == rule["required"]
+
+
+def test_the_operation_of_the_guide_is_laid_out_as_the_others() -> None:
+    """Its parts stand in the order of the contract's, and the shared answers that it refers to exist."""
+    (block,) = blocks(CONTRIBUTE, "yaml")
+    (item,) = yaml.safe_load(block)["paths"].values()
+    (operation,) = item.values()
+    assert list(operation) == list(document()["paths"]["/health/live"]["get"])
+    references = {response["$ref"].rsplit("/", 1)[1] for response in operation["responses"].values()}
+    assert references - document()["components"]["responses"].keys() <= {"Server"}
+
+
+def test_the_picture_has_the_layers_in_their_order() -> None:
+    """From the server to the token service, a request passes what `app.main` lists."""
+    names = [layer.__name__ for layer in layers(validate_responses=True)]
+    assert way_in_the_picture() == ["HttpProtocol", *names, "Handlers", "TokenService"]
+
+
+def test_the_picture_says_which_layer_is_there_for_a_setting_only() -> None:
+    """One layer is missing by default, and its node names the setting."""
+    (optional,) = set(layers(validate_responses=True)) - set(layers(validate_responses=False))
+    (label,) = re.findall(rf'{optional.__name__}\["(.*)"\]', picture())
+    assert "VALIDATE_RESPONSES" in label
+
+
+@pytest.mark.parametrize("layer", layers(validate_responses=True), ids=lambda layer: layer.__name__)
+def test_the_picture_says_whose_a_layer_is(layer: type) -> None:
+    """Connexion's as it is, Connexion's that ours derives from, or our own."""
+    origins = [base.__module__.split(".")[0] for base in inspect.getmro(layer)]
+    ours = "derived" if "connexion" in origins else "ours"
+    whose = "connexion" if origins[0] == "connexion" else ours
+    assert re.findall(rf'{layer.__name__}\[".*"\]:::(\w+)', picture()) == [whose]
+
+
+def test_the_layers_that_may_raise_are_those_within_error_responses() -> None:
+    """The frame of the picture holds what comes after `ErrorResponses`, and its arrow leads back there."""
+    (frame,) = re.findall(r"subgraph (\w+) .*?\n(.*?)\n    end", picture(), re.DOTALL)
+    way = way_in_the_picture()
+    assert re.findall(r'(\w+)\["', frame[1]) == way[way.index("ErrorResponses") + 1 :]
+    assert re.search(rf'{frame[0]} -\. "raises" \.-> ErrorResponses$', picture(), re.MULTILINE)
+
+
+def test_imports_point_the_way_that_is_said() -> None:
+    """The page has the line of the package, which the architecture's own test holds modules to."""
+    assert app.__doc__
+    (line,) = re.findall(r"tokens < .* < __main__", app.__doc__)
+    assert f"`{line}`" in ARCHITECTURE
+
+
+def test_the_map_of_the_house_has_every_module() -> None:
+    """Each module of `app/` has a line in its wing, and each line a module."""
+    (tree,) = [block for block in blocks(CONTRIBUTE, "") if block.startswith("app/\n")]
+    mapped, wing = set(), ""
+    for indent, name in re.findall(r"^( +)(\w+(?:/|\.py)) {2,}\S", tree, re.MULTILINE):
+        if len(indent) == 2:
+            wing = name if name.endswith("/") else ""
+        mapped.add(f"{wing}{name}" if name != wing else name)
+    package = ROOT / "app"
+    modules = {str(path.relative_to(package)) for path in package.rglob("*.py")}
+    wings = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    assert len(mapped) == len(tree.splitlines()) - 1
+    assert mapped == modules - {f"{wing}__init__.py" for wing in wings} | wings
+
+
+def test_the_proxy_of_the_guide_is_the_one_that_is_tested() -> None:
+    """Every line of the longer example stands in the configuration that a real nginx runs, in that order."""
+    _, heart = blocks(OPERATE, "nginx")
+    whole = (ROOT / "deploy" / "nginx" / "token-api.conf").read_text(encoding="utf-8")
+    following = iter([line.split("  #")[0].strip() for line in whole.splitlines()])
+    for line in map(str.strip, heart.splitlines()):
+        assert line in following, line
