@@ -57,7 +57,7 @@ e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server, a
 
 pythons: $(BIN)/.dev  ## Run the unit and contract tests under each Python of PYTHONS that is here
 	@for version in $(PYTHONS); do \
-		if python=$$($(BIN)/uv python find --quiet --no-project --no-python-downloads $$version); then \
+		if python=$$($(BIN)/uv python find --system --no-project --no-python-downloads $$version 2>/dev/null); then \
 			echo "Python $$version"; $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version || exit 1; \
 		else \
 			echo "Python $$version is not here: not tested"; \
