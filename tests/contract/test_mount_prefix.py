@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
 
 from app.main import create_app
 from tests.support.contract import assert_fits, document
@@ -17,12 +16,7 @@ VALID = {"roomName": "room-1", "participantIdentity": "alice"}
 @pytest.fixture
 async def mounted() -> AsyncIterator[httpx.AsyncClient]:
     """Client of a service that is mounted at `/voice`; as under uvicorn, its paths have the prefix."""
-    app = create_app(make_settings())
-
-    async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "state": {}}, receive, send)
-
-    transport = httpx.ASGITransport(with_state, root_path=PREFIX)
+    transport = httpx.ASGITransport(create_app(make_settings()), root_path=PREFIX)
     async with httpx.AsyncClient(transport=transport, base_url=f"http://localhost{PREFIX}/api") as client:
         yield client
 

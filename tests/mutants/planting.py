@@ -18,14 +18,14 @@ from tests.mutants.faults import PlantedFault
 ROOT = Path(__file__).parent.parent.parent
 ALL_TESTS = ("tests/unit", "tests/contract", "tests/test_log_secrecy.py")
 _NOT_COPIED = (
-    ".git", ".venv", ".env", ".cache", ".*_cache", ".coverage*", ".hypothesis", ".schemathesis",
+    ".git", ".venv*", ".env", ".cache", ".*_cache", ".coverage*", ".hypothesis", ".schemathesis",
     "__pycache__", "node_modules",
 )  # fmt: skip
 _PYTEST = (
     "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0",
     "--ignore=tests/contract/test_schemathesis.py",
 )  # fmt: skip
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", re.MULTILINE)
 # What pytest exits with.
 _PASSED, _TESTS_FAILED = 0, 1
 
@@ -52,7 +52,7 @@ class Checkout:
         """Run the tests with a fault planted, or with none."""
         started = time.monotonic()
         with self._planted(fault):
-            outcome, detail = "survived", ""
+            outcome, detail = "survived", "no test failed"
             for tests in ((fault.tests,) if fault and fault.tests else ()) + (ALL_TESTS,):
                 outcome, detail = self._run(tests)
                 if outcome != "survived":
@@ -95,7 +95,7 @@ class Checkout:
             run.communicate()
             return "hung", f"for {self._deadline_seconds:.0f} s"
         if run.returncode == _PASSED:
-            return "survived", ""
+            return "survived", "no test failed"
         killer = _FAILED.search(output)
         if run.returncode == _TESTS_FAILED and killer:
             return "killed", killer[1]

@@ -109,7 +109,7 @@ def test_the_version_is_that_of_the_contract(
     with pytest.raises(SystemExit) as ended:
         run(monkeypatch, "--version")
     assert ended.value.code in {None, 0}
-    assert "".join(capsys.readouterr()).split()[-1] == document()["info"]["version"]
+    assert capsys.readouterr().out.split()[-1] == document()["info"]["version"]
 
 
 def test_the_help_lists_every_variable(
