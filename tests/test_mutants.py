@@ -1,4 +1,4 @@
-"""The faults of `make mutants` can still be planted. Not among the unit tests, which run on planted faults."""
+"""The faults of `make mutants` can still be planted. Not a unit test: those run on planted faults."""
 
 from tests.mutants.faults import FAULTS
 from tests.mutants.planting import stale
