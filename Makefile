@@ -13,6 +13,10 @@ BEFORE ?=
 HOST ?= 127.0.0.1
 PORT ?= 7071
 
+# So that `.venv/bin/python -m app` runs in any directory.
+export FROM_ANYWHERE = import pathlib, site; \
+	pathlib.Path(site.getsitepackages()[0], "livekit-token-api.pth").write_text("$(CURDIR)")
+
 .DEFAULT_GOAL := help
 .PHONY: help install run demo mock wheel test unit contract e2e pythons coverage lint format types spec-lint check mutants bench lock clean
 
@@ -113,12 +117,12 @@ $(BIN)/python:
 
 $(BIN)/.run: requirements.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(BIN)/python -c "$$FROM_ANYWHERE"
 	@touch $@
 
 $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c "$$FROM_ANYWHERE"
 	@touch $@ $(BIN)/.run
 
 $(NODE_MODULES): package-lock.json

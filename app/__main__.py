@@ -12,7 +12,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 from app.main import create_app, report
 from app.operation import logs
 from app.settings import InvalidSettings, Settings
-from app.tokens.claims import TokensDiffer
+from app.tokens.claims import TokensDiffer, UnusableSecret
 from app.wire.contract import Contract
 from app.wire.protocol import HttpProtocol
 
@@ -39,12 +39,17 @@ def main() -> None:
     parser.parse_args()
     try:
         settings = Settings.from_environment()
+        logs.configure(settings.log_level)
         app = create_app(settings)
     except InvalidSettings as error:
         sys.exit(f"The environment cannot be used:\n{error}")
+    except UnusableSecret:
+        sys.exit(
+            "The environment cannot be used:\n"
+            "LIVEKIT_API_SECRET: must be the secret of a LiveKit project, not a PEM, SSH or JSON key"
+        )
     except TokensDiffer as error:
         sys.exit(f"This service and its livekit-api do not fit together: {error}")
-    logs.configure(settings.log_level)
     report(settings)
     _serve(
         Config(

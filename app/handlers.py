@@ -40,7 +40,7 @@ class Handlers:
         issued = self._issue(order, {"name": "participantName"}, audit)
         answer = {
             "token": issued.jwt,
-            "expiresAt": audit["expiresAt"],
+            "expiresAt": rfc3339(issued.expires_at),
             "roomName": issued.room,
             "participantIdentity": issued.identity,
         }

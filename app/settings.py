@@ -12,7 +12,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
 PUBLISH_SOURCES = ("microphone", "camera", "screen_share", "screen_share_audio")
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 _URL = re.compile(r"[!#-;=?-\[\]_a-z~]{1,2048}")
-_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_ROOT_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
 _AGENT = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}")
 
 
@@ -21,7 +21,7 @@ def _is_origin(text: str) -> bool:
     return bool(_ORIGIN.fullmatch(text)) and not re.fullmatch(r"http:.*:80|https:.*:443", text)
 
 
-def _has_port(parts: SplitResult) -> bool:
+def _port_can_be(parts: SplitResult) -> bool:
     try:
         return parts.port != 0
     except ValueError:
@@ -42,12 +42,15 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 _WORDS = {
     "bool_parsing": "must be true or false",
     "float_parsing": "must be a number",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
     "int_parsing": "must be a whole number",
-    "less_than_equal": "must be at most {le}",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
+    "string_type": "must be text in UTF-8",
     "string_too_long": "must be at most {max_length} characters",
+    "string_unicode": "must be text in UTF-8",
     "value_error": "{error}",
 }
 
@@ -143,7 +146,7 @@ class Settings(BaseSettings):
             return None
         parts = urlsplit(value)
         scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-        plain = _URL.fullmatch(value) and _AUTHORITY.fullmatch(parts.netloc) and _has_port(parts)
+        plain = _URL.fullmatch(value) and _AUTHORITY.fullmatch(parts.netloc) and _port_can_be(parts)
         if scheme not in {"ws", "wss"} or not plain or parts.query or parts.fragment:
             raise ValueError(
                 "must be a URL such as wss://livekit.example.com, without credentials, query or fragment"

@@ -42,7 +42,7 @@ class AuditLog:
 
         async def watch(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and status is None:
                 status = message["status"]
             await send(message)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
+from jwt import InvalidKeyError
 from livekit.api.access_token import AccessToken, VideoGrants
 from livekit.protocol.room import RoomConfiguration
 
@@ -25,6 +26,10 @@ _FULL = _PLAIN._replace(
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
+class UnusableSecret(Exception):
+    """livekit-api does not sign with this secret: it looks like a key of another kind, or is no text."""
+
+
 class TokensDiffer(Exception):
     """livekit-api writes tokens in another way than this service; one of them must be mended."""
 
@@ -41,8 +46,12 @@ class TokenWriter:
 
         Raises:
             TokensDiffer: a token written here is not the one that livekit-api writes.
+            UnusableSecret: livekit-api writes none with this secret.
         """
-        model = _written_by_livekit(_PLAIN, credentials, policy)
+        try:
+            model = _written_by_livekit(_PLAIN, credentials, policy)
+        except (InvalidKeyError, UnicodeEncodeError) as error:
+            raise UnusableSecret from error
         self._header = model.split(".")[0].encode()
         self._grants = _claims_in(model)["video"]
         self._issuer = credentials.api_key

@@ -43,6 +43,7 @@ class TokenService:
 
         Raises:
             TokensDiffer: see claims.TokenWriter.
+            UnusableSecret: likewise.
         """
         self._policy = policy or TokenPolicy()
         self._writer = TokenWriter(credentials, self._policy) if credentials else None

@@ -1,4 +1,4 @@
-"""An answer in JSON, as every layer sends it."""
+"""An answer in JSON that no cache keeps."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,7 +12,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 async def send_json(send: Send, status: int, body: bytes, headers: Mapping[str, str] = _NONE) -> None:
-    """Send an answer that no cache keeps, with further `headers`."""
+    """Send an answer, with further `headers`."""
     await send(
         {
             "type": "http.response.start",

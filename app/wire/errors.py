@@ -32,6 +32,7 @@ from app.wire.faults import MAX_FAULTS, AgentRefused, ContractViolation, Fault
 from app.wire.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
 from app.wire.timestamps import rfc3339
 
+# As in audit.py: operators filter by the name.
 logger = logging.getLogger("app.errors")
 
 _SET_CREDENTIALS = "its operator must set LIVEKIT_API_KEY and LIVEKIT_API_SECRET."

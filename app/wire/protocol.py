@@ -30,17 +30,18 @@ class _JoinedWrites:
 
     def write(self, data: bytes) -> None:
         if not self._written:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._written.append(data)
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
-        if self._written:
+    def flush(self) -> None:
+        # Whoever reset the connection gets no answer; uvloop would raise.
+        if self._written and not self._transport.is_closing():
             self._transport.write(b"".join(self._written))
-            self._written.clear()
+        self._written.clear()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -57,7 +58,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Open a connection."""
-        super().connection_made(_JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
+        self._writes = _JoinedWrites(transport, self.loop)
+        super().connection_made(self._writes)  # type: ignore[arg-type]
+
+    def eof_received(self) -> None:
+        """Send what is written: a client that sends no more may still read, and the loop closes next."""
+        self._writes.flush()
 
     def data_received(self, data: bytes) -> None:
         """Read what has arrived, with the wish for another protocol renamed, so that it is ignored."""

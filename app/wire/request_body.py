@@ -3,7 +3,8 @@
 import asyncio
 import codecs
 import re
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import jiter
@@ -55,12 +56,11 @@ class BodyReader:
         """
         rule, state = self._rule, scope["state"]
         announced = _announced_length(scope["headers"])
-        reading: Awaitable[bytes] = _read(receive, state, announced, rule.max_bytes)
         # Our HTTP protocol tells when all of a body is there: a timer would cost more than reading it.
-        if "arrived" not in state:
-            reading = asyncio.wait_for(reading, self._timeout_seconds)
+        timeout = nullcontext() if "arrived" in state else asyncio.timeout(self._timeout_seconds)
         try:
-            content = await reading
+            async with timeout:
+                content = await _read(receive, state, announced, rule.max_bytes)
         except TimeoutError:
             raise BodyTimeout from None
         body = _parse(content)

@@ -2,12 +2,15 @@
 
 import json
 import socket
+import struct
 import time
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
+from tests.support import run_log
 from tests.support.contract import assert_fits
 from tests.support.raw_http import JSON, chunked, connect, read_answer, request, send
 from tests.support.server import make_settings, serve
@@ -82,6 +85,47 @@ def test_a_body_that_never_ends_times_out(hasty_url: str) -> None:
         assert connection.recv(1) == b""
     assert_fits("ErrorResponse", answer.json())
     assert answer.json()["errorCode"] == "REQUEST_TIMEOUT"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [HEAD + VALID, request("GET", "/api/health/live"), request("GET", "/nothing"), (HEAD + VALID) * 10],
+    ids=["token", "health", "404", "pipelined"],
+)
+def test_a_client_that_sends_no_more_is_answered(api_url: str, sent: bytes) -> None:
+    """Whoever closes its side of the connection may still read."""
+    for _ in range(20):
+        with connect(api_url) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            content = b"".join(iter(partial(connection.recv, 65536), b""))
+        assert content.startswith(b"HTTP/1.1 ")
+        assert content.endswith(b"}")
+
+
+def test_a_body_that_ends_with_the_connection_is_answered(api_url: str) -> None:
+    """The last bytes of a body and the end of what the client sends may arrive together."""
+    for _ in range(20):
+        with connect(api_url) as connection:
+            connection.sendall(HEAD)
+            time.sleep(0.01)
+            connection.sendall(VALID)
+            connection.shutdown(socket.SHUT_WR)
+            assert read_answer(connection).status == 200
+
+
+def test_connections_that_are_reset_leave_no_traceback(api_url: str) -> None:
+    """A caller cannot fill the log by giving up."""
+    for i in range(100):
+        with connect(api_url) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall((HEAD + VALID) * (1 + i % 3))
+            time.sleep(0.001 * (i % 3))
+    with connect(api_url) as connection:
+        connection.sendall(request("GET", "/api/health/live", "X-Request-Id: after-the-resets"))
+        assert read_answer(connection).status == 200
+    assert audit_lines("after-the-resets")
+    assert '"level":"ERROR","logger":"asyncio"' not in run_log.PATH.read_text(encoding="utf-8")
 
 
 def test_a_client_that_leaves_does_no_harm(api_url: str) -> None:

@@ -201,6 +201,8 @@ def refused_by(e: Endpoint) -> dict[str, Refusal]:
         "objects 1,000 deep": (e.member('"x": ' + '{"a":' * 1000 + "1" + "}" * 1000), 400, V, ["body"]),
         "arrays 150 deep": (e.member('"x": ' + "[" * 150 + "]" * 150), 400, V, ["x"]),
         # Size
+        "unknown query and unknown media type: the query first": (
+            e.post(e.valid, "Content-Type: text/plain", target=e.path + "?x=1"), 400, V, ["query.x"]),
         "one byte over 16 KiB": (e.post(e.padded(LIMIT + 1)), 413, L, []),
         "1 MiB": (e.post(e.padded(2**20)), 413, L, []),
         "a terabyte announced": (request("POST", e.path, JSON, "Content-Length: 1099511627776"), 413, L, []),

@@ -145,3 +145,16 @@ def test_a_forwarded_address_cannot_disturb_the_log() -> None:
     (line,) = [line for line in service.log() if line["requestId"] == "forged"]
     assert str(line["client"]).isprintable()
     assert len(str(line["client"])) <= 65
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["ssh-rsa x", "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----", '{"kty": "oct", "k": "x"}'],
+)
+def test_a_secret_that_cannot_sign_is_refused(secret: str) -> None:
+    """The process does not start, and names the variable, not its value."""
+    refused = run(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=secret)
+    assert refused.returncode == 1
+    assert "\nLIVEKIT_API_SECRET: must be the secret of a LiveKit project" in refused.stderr
+    assert secret not in refused.stderr
+    assert "Traceback" not in refused.stderr

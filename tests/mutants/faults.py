@@ -98,13 +98,13 @@ FAULTS = [
         "unit/test_handlers.py",
         (
             "the expiry that is answered is read from the clock again",
-            '"expiresAt": audit["expiresAt"]',
-            '"expiresAt": rfc3339(__import__("time").time() + body["expirationSeconds"])',
+            '"expiresAt": rfc3339(issued.expires_at),\n            "roomName"',
+            '"expiresAt": rfc3339(__import__("time").time() + body["expirationSeconds"]),\n            "roomName"',
         ),
         (
             "the expiry that is audited is read from the clock again",
-            "rfc3339(issued.expires_at)",
-            'rfc3339(__import__("time").time() + 3600)',
+            "rfc3339(issued.expires_at),\n        }\n        return issued",
+            'rfc3339(__import__("time").time() + 3600),\n        }\n        return issued',
         ),
         (
             "what was asked as the expiration is ignored",
@@ -426,8 +426,18 @@ FAULTS = [
         ("an upgrade is not ignored", '_UPGRADE.sub(b"\\r\\nignored", head)', "head"),
         (
             "what was written is lost when the connection closes",
-            "        self._flush()\n        self._transport.close()",
+            "        self.flush()\n        self._transport.close()",
             "        self._transport.close()",
+        ),
+        (
+            "what was written is lost when the client sends no more",
+            "        self._writes.flush()\n",
+            "        pass\n",
+        ),
+        (
+            "an answer to a reset connection ends in a traceback",
+            "if self._written and not self._transport.is_closing():",
+            "if self._written:",
         ),
         ("a trailer is a header", "        self.headers = []\n", ""),
         ("a body that was answered is read for ever", "if self._discarded > _MAX_DISCARDED:", "if False:"),
@@ -487,8 +497,8 @@ FAULTS = [
         ("a malformed body is parsed", 'if "malformed" in state:', "if False:"),
         (
             "a body that stalls is waited for",
-            "reading = asyncio.wait_for(reading, self._timeout_seconds)",
-            "pass",
+            'nullcontext() if "arrived" in state else asyncio.timeout(self._timeout_seconds)',
+            "nullcontext()",
         ),
         (
             "an empty body is an empty object",

@@ -181,6 +181,8 @@ def test_origins_are_separated_by_commas(
         ("ROOT_PATH", "/"),
         ("ROOT_PATH", "//hunter2"),
         ("ROOT_PATH", "/a b"),
+        ("ROOT_PATH", "/a/../hunter2"),
+        ("ROOT_PATH", "/."),
         ("ROOT_PATH", "https://hunter2.example/voice"),
         ("FORWARDED_ALLOW_IPS", "hunter2.example"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.1/8"),
@@ -204,8 +206,12 @@ def test_a_value_that_cannot_be_used_is_refused(
         ("PORT", "1.5", "must be a whole number"),
         ("PORT", "65536", "must be at most 65535"),
         ("WORKERS", "0", "must be at least 1"),
+        ("WORKERS", "9" * 5000, "must be a whole number of fewer digits"),
+        ("TOKEN_TTL_SECONDS", "86401", "must be at most 86400"),
+        ("LIVEKIT_API_KEY", "\udcff", "must be text in UTF-8"),
+        ("HOST", "\udcff", "must be text in UTF-8"),
         ("BODY_TIMEOUT_SECONDS", "x", "must be a number"),
-        ("BODY_TIMEOUT_SECONDS", "0", "must be more than 0.0"),
+        ("BODY_TIMEOUT_SECONDS", "0", "must be more than 0"),
         ("SWAGGER_UI", "maybe", "must be true or false"),
         ("LOG_LEVEL", "loud", "must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("LIVEKIT_API_KEY", "k" * 257, "must be at most 256 characters"),
@@ -234,7 +240,7 @@ def test_every_kind_of_refusal_has_words(monkeypatch: pytest.MonkeyPatch, value:
     assert [message for message in messages if ": must " not in message] == []
 
 
-@pytest.mark.parametrize("path", ["/voice", "/a/b-c_d.e~f"])
+@pytest.mark.parametrize("path", ["/voice", "/a/b-c_d.e~f", "/.well-known", "/..."])
 def test_a_path_prefix_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """What the reverse proxy takes away is put before every path that the service names."""
     monkeypatch.setenv("ROOT_PATH", path)

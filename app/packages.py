@@ -1,0 +1,35 @@
+"""Packages whose own file is run when something is asked for that is in none of their modules."""
+
+import importlib.util
+import sys
+import threading
+
+# Modules that their package hides behind something else of the same name.
+_HIDDEN = {"__version__", "main", "problem"}
+
+
+def run_when_needed(name: str) -> None:
+    """Postpone a package's own file, which Python would run before any module of the package."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None or name in sys.modules:
+        return
+    package, loader = importlib.util.module_from_spec(spec), spec.loader
+    lock, begun = threading.RLock(), threading.Event()
+
+    def find(attribute: str) -> object:
+        if attribute not in _HIDDEN and importlib.util.find_spec(f"{name}.{attribute}"):
+            return importlib.import_module(f"{name}.{attribute}")
+        with lock:  # Another thread waits until all of the file has run.
+            if not begun.is_set():
+                begun.set()
+                loader.exec_module(package)
+        try:
+            return vars(package)[attribute]
+        except KeyError:
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}") from None
+
+    package.__getattr__ = find  # type: ignore[method-assign]  # PEP 562
+    sys.modules[name] = package
+    parent, _, child = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, package)  # as the import system does

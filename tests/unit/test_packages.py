@@ -1,0 +1,66 @@
+"""Packages whose own file waits until it is needed: nobody who needs it notices."""
+
+import subprocess
+import sys
+
+import pytest
+
+EIGHT_THREADS = """
+import threading
+failures, barrier = [], threading.Barrier(8)
+def use():
+    barrier.wait()
+    try:
+        {}
+    except Exception as error:
+        failures.append(error)
+threads = [threading.Thread(target=use) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert not failures, failures
+"""
+
+
+def run(code: str) -> str:
+    """Run code in a fresh interpreter, after the service's own packages."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", f"import app.__main__\n{code}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import connexion; connexion.FlaskApp; connexion.exceptions.ProblemException",
+        "from connexion import FlaskApp, problem; assert callable(problem)",
+        "import connexion.decorators; connexion.decorators.WSGIDecorator",
+        "import connexion; assert not hasattr(connexion, 'nothing')",
+        "import livekit.api; livekit.api.AccessToken, livekit.api.LiveKitAPI",
+        "from livekit import api; api.LiveKitAPI",
+        "import requests; requests.get; requests.exceptions.HTTPError",
+        "import httpx; httpx.get; httpx.__version__",
+        "import uvicorn; uvicorn.run; uvicorn.config.Config; assert callable(uvicorn.main)",
+        "from uvicorn import main; assert callable(main)",
+        "import uvicorn.supervisors; uvicorn.supervisors.Multiprocess",
+        "import pickle, httpx; assert pickle.loads(pickle.dumps(httpx.Client)) is httpx.Client",
+        EIGHT_THREADS.format("import httpx; httpx.get; httpx.Client"),
+        EIGHT_THREADS.format("from connexion import FlaskApp"),
+    ],
+)
+def test_whoever_asks_gets_it(code: str) -> None:
+    """What a package offers is there as if nobody had postponed anything."""
+    run(code)
+
+
+def test_the_service_runs_none_of_what_it_does_not_need() -> None:
+    """A process of the service holds no Flask, no HTTP client and no command line of others."""
+    unneeded = {"flask", "aiohttp", "requests.api", "httpx._api", "click", "watchfiles", "connexion.apps"}
+    loaded = run("import sys; print(*sys.modules)").split()
+    assert "app.main" in loaded
+    assert not unneeded & set(loaded)
