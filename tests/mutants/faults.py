@@ -99,7 +99,7 @@ FAULTS = [
         (
             "the expiry that is answered is read from the clock again",
             '"expiresAt": rfc3339(issued.expires_at),\n            "roomName"',
-            '"expiresAt": rfc3339(__import__("time").time() + body["expirationSeconds"]),\n            "roomName"',
+            '"expiresAt": rfc3339(__import__("time").time() + 3600),\n            "roomName"',
         ),
         (
             "the expiry that is audited is read from the clock again",
