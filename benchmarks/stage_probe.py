@@ -160,14 +160,17 @@ async def measure(config: uvicorn.Config, rounds: int) -> dict[str, Any]:
     scopes, call = await trace(config)
     stack = connexion_of(config.loaded_app).middleware_stack
     layers: Sequence[Any] = [layer for layer in stack if id(layer) in scopes]
-    service = token_service()
+    service, audit = token_service(), logging.getLogger("app.audit")
     suffixes: list[list[float]] = []
     others: dict[str, list[float]] = {"log": [], "minting": [], "livekit_api": []}
     for _ in range(rounds):
         times = [await microseconds(request_stage(layer, scopes[id(layer)])) for layer in layers]
         suffixes.append(times)
+        # Neither silences the audit log in both the older checkouts and this one.
         logging.disable(logging.CRITICAL)
+        audit.disabled = True
         silent = await microseconds(request_stage(layers[0], scopes[id(layers[0])]))
+        audit.disabled = False
         logging.disable(logging.NOTSET)
         others["log"].append(times[0] - silent)
         others["minting"].append(await microseconds(lambda: mint(service, call)))

@@ -29,6 +29,16 @@ _STAGE_TITLES = {
     "log": "log: the audit line",
 }
 
+# How much of a peer's processor time, start or memory the service was asked to stay below or come to.
+_RATIOS = {
+    "express full": ("Express, doing the same job", 1.5),
+    "fastapi full": ("FastAPI, doing the same job", 2.5),
+    "function full": ("the hand-written function, doing the same job", 1.2),
+    "express bare": ("Express, bare", 1.0),
+    "go full": ("Go, doing the same job", 0.25),
+}
+_MAX_START_SECONDS, _MAX_MEMORY_MIB = 0.8, 70
+
 Rows = Iterable[Sequence[object]]
 Loads = list[dict[str, Any]]
 
@@ -38,6 +48,7 @@ def write(results: dict[str, Any]) -> str:
     template = (HERE / "RESULTS.template.md").read_text()
     sections = {
         "peers": _peers(results),
+        "targets": _targets(results),
         "loads": _loads(results),
         "starts": _starts(results),
         "refusals": _refusals(results.get("refusals", [])),
@@ -72,6 +83,25 @@ def _peers(results: dict[str, Any]) -> str:
             )
         )
     return _table(("", "form", "made of", "µs", "least to most", "ours = 1", "requests/s"), rows, 3)
+
+
+def _targets(results: dict[str, Any]) -> str:
+    ours = _median(_of(results, "ours full", CONNECTIONS), "cpu_us")
+    rows: list[Sequence[object]] = []
+    for label, (title, asked) in _RATIOS.items():
+        theirs = _median(_of(results, label, CONNECTIONS), "cpu_us")
+        if ours and theirs:
+            rows.append((f"processor time of {title}", f"at least {asked}x", f"{theirs / ours:.2f}x"))
+    if ours:
+        errors = sum(load["socket_errors"] + load["refused"] for load in _of(results, "ours full", 500))
+        start = median(results["cold_starts_s"]["ours full"])
+        memory = results["memory_mib"]["ours full"]
+        rows += [
+            ("errors at 500 connections", "none", errors or "none"),
+            ("first token after the start", f"under {_MAX_START_SECONDS} s", f"{start:.2f} s"),
+            ("memory after 5,000 requests", f"under {_MAX_MEMORY_MIB} MiB", f"{memory:.0f} MiB"),
+        ]
+    return _table(("", "asked", "reached"), rows, 1)
 
 
 def _loads(results: dict[str, Any]) -> str:
