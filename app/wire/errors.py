@@ -159,7 +159,7 @@ def _content(failure: Failure, error: Exception) -> dict[str, Any]:
             {"field": fault.field, "message": fault.message} for fault in error.faults[:MAX_FAULTS]
         ]
         if len(error.faults) > MAX_FAULTS:
-            content["message"] += f" Of {len(error.faults)} faults these are the first {MAX_FAULTS}."
+            content["message"] += f" There are more faults than these {MAX_FAULTS}."
     return content
 
 

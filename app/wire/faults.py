@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from jsonschema_rs import ValidationError
@@ -45,11 +46,14 @@ class Fault:
 
 
 class ContractViolation(Exception):
-    """The request breaks the contract; `faults` holds every way in which it does, sorted by field."""
+    """The request breaks the contract; `faults` holds the ways in which it does, sorted by field.
+
+    There are at most `MAX_FAULTS` and one more, which tells that not all were looked for.
+    """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        """Take the faults, at least one."""
-        self.faults = tuple(sorted(set(faults)))
+        """Take the faults, at least one; of very many, no more are made than are kept."""
+        self.faults = tuple(sorted(set(islice(faults, MAX_FAULTS + 1))))
         super().__init__(f"{len(self.faults)} faults")
 
 
@@ -57,8 +61,8 @@ class AgentRefused(Exception):
     """The caller may not dispatch an agent that it named; the message says which."""
 
 
-def explain(errors: Iterable[ValidationError], document: Mapping[str, Any]) -> list[Fault]:
-    """Turn a JSON Schema validator's errors into faults.
+def explain(errors: Iterable[ValidationError], document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Turn a JSON Schema validator's errors into faults, one by one.
 
     Args:
         errors: what jsonschema-rs found.
@@ -66,13 +70,10 @@ def explain(errors: Iterable[ValidationError], document: Mapping[str, Any]) -> l
     """
     errors = list(errors)
     too_short = {tuple(error.instance_path) for error in errors if error.kind.name == "minLength"}
-    return [
-        fault
-        for error in errors
+    for error in errors:
         # A pattern has nothing to add about a string that is empty.
-        if error.kind.name != "pattern" or tuple(error.instance_path) not in too_short
-        for fault in _faults(error, document)
-    ]
+        if error.kind.name != "pattern" or tuple(error.instance_path) not in too_short:
+            yield from _faults(error, document)
 
 
 def _faults(error: ValidationError, document: Mapping[str, Any]) -> Iterator[Fault]:

@@ -369,6 +369,9 @@ DETAILS_REFUSED: dict[str, Refusal] = {
         }.items()
     },
     "5 agents": (DETAILS.with_values(room_config={"agents": [{}] * 5}), 400, V, ["room_config.agents"]),
+    "8,000 agents that are none": (
+        DETAILS.post(b'{"participant_metadata":1,"room_config":{"agents":[%b]}}' % b",".join([b"1"] * 8000)),
+        400, V, ["participant_metadata", "room_config.agents", *(f"room_config.agents[{i}]" for i in range(5))]),
     "agents an object": (DETAILS.with_values(room_config={"agents": {}}), 400, V, ["room_config.agents"]),
     "an agent a string": (
         DETAILS.with_values(room_config={"agents": ["a"]}), 400, V, ["room_config.agents[0]"]),

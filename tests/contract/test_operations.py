@@ -97,14 +97,14 @@ def test_limits_of_error_responses_hold() -> None:
     assert schema("ErrorResponse")["properties"]["validationErrors"]["maxItems"] == MAX_FAULTS
 
 
-def test_a_thousand_faults_are_counted_and_cut(api: httpx.Client) -> None:
-    """Past the limit of the list, the faults are counted in the message."""
+def test_of_a_thousand_faults_a_hundred_are_listed(api: httpx.Client) -> None:
+    """Past the limit of the list, the message says that there are more."""
     answer = api.post("/token", content=json.dumps({f"k{i}": 0 for i in range(1000)}),
                       headers={"Content-Type": "application/json"})  # fmt: skip
     body = answer.json()
     assert_fits("ErrorResponse", body)
     assert len(body["validationErrors"]) == MAX_FAULTS
-    assert "1002 faults" in body["message"]
+    assert "more faults" in body["message"]
 
 
 def test_a_token_may_be_as_long_as_the_contract_says() -> None:

@@ -16,7 +16,8 @@ MODULES = {
     "wire": [
         "answers timestamps paths routing",
         "faults",
-        "contract query",
+        "excerpt query",
+        "contract",
         "request_body request_id publication dispatcher",
         "errors validation",
         "cors protocol",

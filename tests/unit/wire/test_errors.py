@@ -65,8 +65,17 @@ def test_faults_are_sorted_and_listed_once() -> None:
 
 
 def test_many_faults_are_cut() -> None:
-    """The list is bounded, and says of how many it is the beginning."""
-    body = json.loads(answer(ContractViolation(Fault(str(i), "x") for i in range(101))).body)
+    """The list is bounded, and says that it is only a part; what nobody will read is not made."""
+    faults = (Fault(str(i), "x") for i in range(1000))
+    body = json.loads(answer(ContractViolation(faults)).body)
     assert_fits("ErrorResponse", body)
     assert len(body["validationErrors"]) == MAX_FAULTS
-    assert "101 faults" in body["message"]
+    assert "There are more faults than these 100." in body["message"]
+    assert next(faults).field == "101"
+
+
+def test_a_hundred_faults_are_all() -> None:
+    """The message does not speak of more than there are."""
+    body = json.loads(answer(ContractViolation(Fault(str(i), "x") for i in range(100))).body)
+    assert len(body["validationErrors"]) == MAX_FAULTS
+    assert "more" not in body["message"]

@@ -57,7 +57,7 @@ SCHEMA: dict[str, Any] = {
 def test_a_fault_says_where_and_what_to_change(body: Any, field: str, message: str) -> None:
     """The field is a path, the message is for a person, and the value is not echoed."""
     errors = jsonschema_rs.Draft4Validator(SCHEMA).iter_errors(body)
-    assert explain(errors, SCHEMA) == [Fault(field, message)]
+    assert list(explain(errors, SCHEMA)) == [Fault(field, message)]
 
 
 @pytest.mark.parametrize(
