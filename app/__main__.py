@@ -4,6 +4,7 @@ import argparse
 import math
 import sys
 from contextlib import suppress
+from functools import partial
 
 from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.server import Server
@@ -60,7 +61,7 @@ def main() -> None:
             port=settings.port,
             root_path=settings.root_path,
             workers=settings.workers,
-            http=HttpProtocol,
+            http=partial(HttpProtocol, patience_seconds=settings.body_timeout_seconds),  # type: ignore[arg-type]
             ws="none",
             lifespan="on",
             log_config=None,

@@ -40,7 +40,7 @@ class CrossOrigin(CORSMiddleware):
             if name == b"origin":
                 origin = value
                 break
-        if origin is not None and scope["method"] == "OPTIONS":
+        if origin is not None and scope["method"] == "OPTIONS" and "refusal" not in scope["state"]:
             await super().__call__(scope, receive, send)
             return
         # What Starlette would say, without its taking the headers apart twice.

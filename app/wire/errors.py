@@ -123,15 +123,20 @@ class ErrorResponses:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and answer it if that fails."""
+        """Pass the request on, and answer it if that fails; or if our HTTP protocol could not read it."""
+        app = _refuse if "refusal" in scope["state"] else self._app
         try:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
         except Exception as error:
             found = answer(error)
             scope["state"]["audit"]["errorCode"] = found.failure.code
             if found.failure.logged:
                 logger.exception("%s", found.failure.code)
             await send_json(send, found.failure.status, found.body, found.headers)
+
+
+async def _refuse(scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise scope["state"]["refusal"]
 
 
 def answer(error: Exception) -> ErrorAnswer:

@@ -1,138 +1,292 @@
-"""HTTP/1.1 on the wire: what cannot be read as HTTP never reaches the application."""
+"""HTTP/1.1 on the wire: a connection's requests one at a time, and none that is not well-formed."""
 
+import asyncio
+import contextvars
 import re
-import time
-from asyncio import AbstractEventLoop
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from httptools import HttpRequestParser
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.operation import audit, logs
-from app.wire import request_id
-from app.wire.answers import MEDIA_TYPE
-from app.wire.errors import answer
-from app.wire.faults import ContractViolation
-from app.wire.request_body import NOT_HTTP
+from app.wire import head
+from app.wire.faults import ContractViolation, Fault
+from app.wire.request_body import PayloadTooLarge
+from app.wire.transport import AnswerTransport
 
+MAX_HEAD = 64 * 1024
+MAX_BODY = 64 * 1024
+_MAX_WAITING = 64 * 1024
+_MAX_DISCARDED = 32 * 1024 * 1024
+
+_BLANK_LINE = b"\r\n\r\n"
+_START_OF_BLANK_LINE = re.compile(rb"(\r(\n\r?)?)?\Z")
 _UPGRADE = re.compile(rb"\r\nupgrade(?=[ \t]*:)", re.IGNORECASE)
-_MAX_DISCARDED = 2**20
 
-
-class _JoinedWrites:
-    """A transport that sends at once what is written in one turn of the loop: a head and its body."""
-
-    def __init__(self, transport: Any, loop: AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
-        self._written: list[bytes] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if not self._written:
-            self._loop.call_soon(self.flush)
-        self._written.append(data)
-
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
-
-    def flush(self) -> None:
-        # Whoever reset the connection gets no answer; uvloop would raise.
-        if self._written and not self._transport.is_closing():
-            self._transport.write(b"".join(self._written))
-        self._written.clear()
+_NOT_HTTP = Fault.at("request", "is not well-formed HTTP/1.1")
+_LONG_HEAD = Fault.at("request", f"has a head of more than {MAX_HEAD} bytes")
+_CUT_SHORT = Fault.at("body", "ended before it was complete")
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with an ErrorResponse where uvicorn answers in plain text.
+    """uvicorn's HTTP protocol, with the application's answer where uvicorn answers in plain text.
 
-    It also mends what httptools makes of three kinds of requests: it takes one that asks for another
-    protocol to end with its headers, although RFC 9110 lets a server ignore that wish, and Java's
-    client has it by default; it takes trailers for headers; and it reads on for ever after an answer
-    was sent.
+    uvicorn gives the parser whatever arrives, and starts to count when it is too late: a request for
+    every few bytes that a client sends, whether it reads the answers or not. Here the parser gets a
+    head, then what belongs to its body, and the next head when the request has been answered; all
+    bytes count, whatever they are called: `MAX_HEAD` of a head, `MAX_BODY` of what follows it. It also
+    mends two things that the parser makes of a request: it takes one that asks for another protocol to
+    end with its head, although RFC 9110 lets a server ignore that wish, and Java's client has it by
+    default; and it takes trailers for headers.
+
+    The application learns of it by `scope["state"]`: `arrived` is there when all of a request is, and
+    `refusal` is the exception to answer it with if it cannot be read.
     """
 
-    _in_head = True
-    _discarded = 0
+    def __init__(self, *args: Any, patience_seconds: float, **kwargs: Any) -> None:
+        """Wait at most so long for the rest of an answered request, and for a client that does not read."""
+        super().__init__(*args, **kwargs)
+        self._patience = patience_seconds
+        self._context = contextvars.copy_context()
+        self._received = bytearray()
+        self._in_head = True
+        self._missing: int | None = None  # bytes of a body; None if it is chunked
+        self._size = 0  # bytes of a chunked body, or of blank lines before a head
+        self._has_trailers = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._is_deaf = False  # What else arrives is thrown away.
+        self._discarded = 0
+        self._is_paused = False
+        self._is_last = False  # Nothing else arrives, or it is of no interest: the service stops.
 
-    def connection_made(self, transport: Any) -> None:
+    # What happens to the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Open a connection."""
-        self._writes = _JoinedWrites(transport, self.loop)
-        super().connection_made(self._writes)  # type: ignore[arg-type]
-
-    def eof_received(self) -> None:
-        """Send what is written: a client that sends no more may still read, and the loop closes next."""
-        self._writes.flush()
+        self._answers = AnswerTransport(transport, self.loop, self._patience, self._is_client_sending)
+        super().connection_made(self._answers)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
-        """Read what has arrived, with the wish for another protocol renamed, so that it is ignored."""
-        if self._in_head:
-            head, blank_line, rest = data.partition(b"\r\n\r\n")
-            data = _UPGRADE.sub(b"\r\nignored", head) + blank_line + rest
-        super().data_received(data)
+        """Read what has arrived, as far as it is its turn."""
+        if self._is_deaf or self._answers.has_ended:
+            self._discarded += len(data)
+            if self._discarded > _MAX_DISCARDED:
+                self.transport.abort()
+        else:
+            self._received += data
+            self._read_on()
 
-    def on_message_begin(self) -> None:
-        """Expect headers."""
-        self._in_head = True
-        self._discarded = 0
-        super().on_message_begin()
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what was asked: a client that sends no more may still read."""
+        self._is_last = True
+        if not self._answers.has_ended:
+            self._read_on()
+        return not self._answers.is_closing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client."""
+        self._is_deaf = True
+        self._answers.forgive()
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Have a client read its answers before it gets more, but do not wait for ever."""
+        super().pause_writing()
+        if len(self._received) > _MAX_WAITING:
+            self.transport.abort()
+        else:
+            self._answers.abort_later()
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        super().resume_writing()
+        if not self._answers.is_closing():
+            self._answers.forgive()
+
+    def shutdown(self) -> None:
+        """Close the connection when the request at work has been answered."""
+        self._is_last = True
+        if self._answers.has_ended:
+            self.transport.abort()
+        super().shutdown()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, when all of this one is there."""
+        super().on_response_complete()
+        if self._answers.is_closing():
+            return
+        if self._in_head:
+            if self._received or self._is_last:
+                self.loop.call_soon(self._read_next, context=self._context)
+        elif self.expect_100_continue:
+            # A client that asked whether to send its body may do so or not.
+            self.transport.close()
+        else:
+            self._deadline = self.loop.call_later(self._patience, self.transport.abort)
+
+    # What the parser gets
+
+    def _read_next(self) -> None:
+        if not self._answers.is_closing():
+            self._read_on()
+
+    def _read_on(self) -> None:
+        while not self._is_deaf:
+            if self._in_head and self._is_answering():
+                self._pause(wanted=bool(self._received))
+                return
+            part = self._next_head() if self._in_head else self._next_of_body()
+            if not part:
+                break
+            super().data_received(part)
+            if self._has_trailers and self._in_head:
+                self._has_trailers = False
+                self.parser = HttpRequestParser(self)
+        self._pause(wanted=False)
+        if self._is_last and not self._is_deaf:
+            self._read_end()
+
+    def _next_head(self) -> bytes:
+        received = self._received
+        if received and received[0] in b"\r\n":
+            self._size += len(received)
+            received[:] = received.lstrip(b"\r\n")
+            self._size -= len(received)
+        end = received.find(_BLANK_LINE) + len(_BLANK_LINE)
+        is_whole = end >= len(_BLANK_LINE)
+        if self._size + (end if is_whole else len(received)) > MAX_HEAD:
+            self._answer_unreadable(_LONG_HEAD)
+            return b""
+        if is_whole:
+            return _UPGRADE.sub(b"\r\nignored", self._take(end))
+        # Methods are in upper case: of TLS, say, no blank line need be waited for.
+        return self._take(0 if received[:1].isupper() else len(received))
+
+    def _next_of_body(self) -> bytes:
+        received = self._received
+        if self._missing is not None:
+            part = self._take(min(self._missing, len(received)))
+            self._missing -= len(part)
+            return part
+        # A chunked body ends with a blank line, and no blank line is past its end.
+        end = received.find(_BLANK_LINE) + len(_BLANK_LINE)
+        if end < len(_BLANK_LINE):
+            cut = _START_OF_BLANK_LINE.search(received, max(0, len(received) - 3))
+            end = cut.start() if cut else len(received)
+        self._size += end
+        if self._size > MAX_BODY:
+            self._refuse(
+                PayloadTooLarge(f"The body is longer than {MAX_BODY} bytes, with its chunks and trailers.")
+            )
+            return b""
+        return self._take(end)
+
+    def _take(self, size: int) -> bytes:
+        part = bytes(self._received[:size])
+        del self._received[:size]
+        return part
+
+    def _read_end(self) -> None:
+        if not self._in_head:
+            self._refuse(ContractViolation([_CUT_SHORT]))
+        elif self._received:
+            self._answer_unreadable(_NOT_HTTP)
+        else:
+            self.transport.close()
+
+    # What the parser finds
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, but not a trailer."""
+        if self._in_head:
+            super().on_header(name, value)
+        else:
+            self._has_trailers = True
 
     def on_headers_complete(self) -> None:
-        """Expect a body, then the next request; trailers are no headers of this one."""
-        self._in_head = False
+        """Have a request answered, if only by a refusal."""
         super().on_headers_complete()
-        self.headers = []
-
-    def on_body(self, body: bytes) -> None:
-        """Take a part of a body; of one that was answered already, throw away so much and no more."""
-        if self.cycle.response_complete:
-            self._discarded += len(body)
-            if self._discarded > _MAX_DISCARDED:
-                self.transport.close()
-        super().on_body(body)
+        self._in_head, self._size = False, 0
+        version = self.scope["http_version"]
+        if version == "1.0":
+            self.cycle.waiting_for_100_continue = False
+        self._missing, fault = head.examine(version, self.headers)
+        if fault:
+            self._refuse(ContractViolation([fault]))
+        elif self._missing is not None and self._missing > MAX_BODY:
+            self.cycle.keep_alive = False
+            self._hear_no_more()
 
     def on_message_complete(self) -> None:
         """Expect the next request."""
-        self._in_head = True
+        self._in_head, self._size = True, 0
         self.scope["state"]["arrived"] = True
+        if self.cycle.response_complete:
+            self._forget_deadline()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
         super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
-        # The wish was cut in two by the network, and got through: what follows must not be read.
+        # Only CONNECT gets here: what follows it is no HTTP.
         self.cycle.keep_alive = False
+        self._hear_no_more()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
-        """Answer something that is not HTTP, once, and close the connection."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._let_the_application_answer()
-        elif self.cycle is not None and self.cycle.more_body:
-            # The rest of a body that was answered already.
+        """Refuse what the parser cannot read."""
+        if self._in_head:
+            self._answer_unreadable(_NOT_HTTP)
+        elif not self._is_deaf:
+            self._refuse(ContractViolation([_NOT_HTTP]))
+
+    # What becomes of it
+
+    def _answer_unreadable(self, fault: Fault) -> None:
+        self.on_message_begin()
+        self.scope |= {"method": "-", "path": "-", "raw_path": b"-", "query_string": b""}
+        self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+        self._refuse(ContractViolation([fault]))
+        self._start_asgi_task(self.cycle, self.app)
+
+    def _refuse(self, refusal: Exception) -> None:
+        self._hear_no_more()
+        cycle = self.cycle
+        if cycle.response_complete:
             self.transport.close()
-        else:
-            self._answer()
+            return
+        cycle.keep_alive = cycle.more_body = False
+        cycle.scope["state"]["refusal"] = refusal
+        cycle.message_event.set()
 
-    def _let_the_application_answer(self) -> None:
-        self.cycle.keep_alive = False
-        if self.cycle.more_body:
-            self.cycle.scope["state"]["malformed"] = True
-            self.cycle.more_body = False
-            self.cycle.message_event.set()
+    def _hear_no_more(self) -> None:
+        self._is_deaf = True
+        self._received.clear()
 
-    def _answer(self) -> None:
-        made = request_id.new_id()
-        token = logs.request_id.set(made)
-        found = answer(ContractViolation([NOT_HTTP]))
-        headers = {
-            "Content-Type": MEDIA_TYPE,
-            "Content-Length": str(len(found.body)),
-            "Cache-Control": "no-store",
-            "Connection": "close",
-            request_id.HEADER: made,
-        }
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head.encode() + b"\r\n" + found.body)
-        self.transport.close()
-        facts = {"method": "-", "path": "-", "client": self.client and self.client[0]}
-        audit.record(facts | {"errorCode": found.failure.code}, 400, time.perf_counter())
-        logs.request_id.reset(token)
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _is_client_sending(self) -> bool:
+        return not self._is_last and (self._is_deaf or not self._in_head or bool(self._received))
+
+    def _pause(self, *, wanted: bool) -> None:
+        if wanted != self._is_paused and not self._answers.is_closing():
+            self._is_paused = wanted
+            (self.transport.pause_reading if wanted else self.transport.resume_reading)()
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope
 
 from app.wire.contract import BodyRule
 from app.wire.faults import ContractViolation, Fault
+from app.wire.head import number
 
 _JSON_IN_UTF8 = re.compile(
     # One way to match each blank: two would take quadratic time over a long run of them.
@@ -21,8 +22,6 @@ _JSON_IN_UTF8 = re.compile(
 _MAX_MEDIA_TYPE = 256
 _SURROGATE = re.compile(r"\\u[dD][89aAbBcCdDeEfF][0-9a-fA-F]{2}")
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
-
-NOT_HTTP = Fault.at("request", "is not well-formed HTTP/1.1")
 
 
 class UnsupportedMediaType(Exception):
@@ -53,6 +52,7 @@ class BodyReader:
             ContractViolation: the body is not what the contract demands.
             PayloadTooLarge: the body is too long; the rest of it was not read.
             UnsupportedMediaType: the headers announce something else than uncompressed JSON in UTF-8.
+            Exception: the rest of the body cannot be read; see `HttpProtocol`.
         """
         rule, state = self._rule, scope["state"]
         announced = _announced_length(scope["headers"])
@@ -77,11 +77,9 @@ def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
         if name == b"content-type":
             types.append(value)
         elif name == b"content-length" and value.isdigit():
-            length = int(value)
+            length = number(value)
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise UnsupportedMediaType("Send the body uncompressed, without a Content-Encoding header.")
-        elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            raise UnsupportedMediaType("Send the body uncompressed; Transfer-Encoding may be chunked only.")
     if len(types) != 1 or not _is_json(types[0]):
         raise UnsupportedMediaType(
             'Send exactly one header "Content-Type: application/json"; '
@@ -101,9 +99,8 @@ async def _read(receive: Receive, state: Mapping[str, Any], announced: int, limi
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _body_fault("ended before it was complete")
-        # Our HTTP protocol found the rest of the body to be malformed.
-        if "malformed" in state:
-            raise ContractViolation([NOT_HTTP])
+        if "refusal" in state:
+            raise state["refusal"]
         content += message.get("body", b"")
         more = message.get("more_body", False) and len(content) <= limit
     if max(announced, len(content)) > limit:

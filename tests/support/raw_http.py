@@ -4,7 +4,7 @@ import json
 import socket
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPResponse
+from http.client import HTTPResponse, parse_headers
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +41,17 @@ def read_answer(connection: socket.socket, method: str = "POST") -> Answer:
     response = HTTPResponse(connection, method=method)
     response.begin()
     return Answer(response.status, response.headers, response.read())
+
+
+def read_answers(connection: socket.socket, count: int) -> list[Answer]:
+    """Read answers that may come at once; each has its Content-Length."""
+    answers = []
+    with connection.makefile("rb") as file:
+        for _ in range(count):
+            status = int(file.readline().split()[1])
+            headers = parse_headers(file)
+            answers.append(Answer(status, headers, file.read(int(headers["Content-Length"]))))
+    return answers
 
 
 def send(url: str, request: bytes) -> Answer:

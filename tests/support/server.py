@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import jwt
@@ -48,7 +49,7 @@ def serve(settings: Settings, tokens: TokenService | None = None) -> Iterator[st
         create_app(settings, tokens),
         host="127.0.0.1",
         port=0,
-        http=HttpProtocol,
+        http=partial(HttpProtocol, patience_seconds=settings.body_timeout_seconds),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         log_config=None,

@@ -14,9 +14,9 @@ MODULES = {
     "tokens": ["credentials orders", "policy", "claims", "service"],
     "operation": ["text logs", "audit"],
     "wire": [
-        "answers timestamps paths routing",
+        "answers timestamps paths routing transport",
         "faults",
-        "excerpt query",
+        "excerpt head query",
         "contract",
         "request_body request_id publication dispatcher",
         "errors validation",

@@ -1,0 +1,75 @@
+"""How answers leave: each in one write, and none lost by closing before it was read."""
+
+from asyncio import AbstractEventLoop, TimerHandle
+from collections.abc import Callable
+from typing import Any
+
+
+class AnswerTransport:
+    """An asyncio transport that joins what is written in one turn of the loop: a head and its body.
+
+    To close a connection while its client is sending has the system reset it, and the client lose
+    answers that it has not read. So the end is sent first, and the client's is waited for (RFC 9112, 9.6).
+    """
+
+    def __init__(
+        self,
+        transport: Any,
+        loop: AbstractEventLoop,
+        patience_seconds: float,
+        is_client_sending: Callable[[], bool],
+    ) -> None:
+        """Write to `transport`, and wait for a client at most `patience_seconds`."""
+        self._transport, self._loop, self._patience = transport, loop, patience_seconds
+        self._is_client_sending = is_client_sending
+        self._written: list[bytes] = []
+        self._timer: TimerHandle | None = None
+        self.has_ended = False
+        """Whether the end was sent, and the client's is waited for."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Leave everything else to the transport."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write before the next turn of the loop."""
+        if not self._written:
+            self._loop.call_soon(self.flush)
+        self._written.append(data)
+
+    def flush(self) -> None:
+        """Write at once."""
+        # Whoever reset the connection gets no answer; uvloop would raise.
+        if self._written and not self.is_closing():
+            self._transport.write(b"".join(self._written))
+        self._written.clear()
+
+    def is_closing(self) -> bool:
+        """Tell whether no more can be written."""
+        return self.has_ended or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Write no more; close when the client has read what was written, or after `patience_seconds`."""
+        self.flush()
+        if self.is_closing():
+            return
+        if self._is_client_sending():
+            self.abort_later()
+            self.has_ended = True
+            self._transport.write_eof()
+            self._transport.resume_reading()
+            return
+        if self._transport.get_write_buffer_size():
+            self.abort_later()
+        self._transport.close()
+
+    def abort_later(self) -> None:
+        """Abort after `patience_seconds`."""
+        self.forgive()
+        self._timer = self._loop.call_later(self._patience, self._transport.abort)
+
+    def forgive(self) -> None:
+        """Do not abort: the client has moved, or is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
