@@ -5,6 +5,7 @@ import math
 import sys
 from contextlib import suppress
 from functools import partial
+from socket import AI_PASSIVE, SOCK_STREAM, getaddrinfo, socket
 
 from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.server import Server
@@ -40,6 +41,7 @@ def main() -> None:
     parser.parse_args()
     try:
         settings = Settings.from_environment()
+        _check_host(settings.host)
         logs.configure(settings.log_level)
         app = create_app(settings)
     except InvalidSettings as error:
@@ -73,6 +75,19 @@ def main() -> None:
             timeout_graceful_shutdown=math.ceil(settings.body_timeout_seconds) + _SHUTDOWN_MARGIN_SECONDS,
         )
     )
+
+
+def _check_host(host: str) -> None:
+    # The server would not name the variable, and fail with a traceback at some values.
+    try:
+        addresses = getaddrinfo(host, 0, type=SOCK_STREAM, flags=AI_PASSIVE)
+    except (OSError, UnicodeError):
+        addresses = []
+    for family, kind, protocol, _, address in addresses:
+        with suppress(OSError), socket(family, kind, protocol) as probe:
+            probe.bind(address)
+            return
+    raise InvalidSettings("HOST: must be a name or an address of this machine, or 0.0.0.0 for all it has")
 
 
 def _serve(config: Config) -> None:

@@ -19,6 +19,7 @@ from inflection import underscore
 from app.handlers import Handlers
 from app.operation import logs
 from app.operation.audit import AuditLog
+from app.operation.supervision import end_with_parent
 from app.settings import Settings
 from app.tokens.credentials import Credentials
 from app.tokens.policy import TokenPolicy
@@ -85,13 +86,14 @@ def _the_way_of_a_request(contract: Contract, settings: Settings) -> list[Any]:
 
 
 def app_from_environment() -> ConnexionMiddleware:
-    """Put the service together as the environment says; an ASGI server's application factory.
+    """Put the service together as the environment says, for a worker: an ASGI server's factory.
 
     Raises:
         InvalidSettings: the environment cannot be used.
     """
     settings = Settings.from_environment()
     logs.configure(settings.log_level)
+    end_with_parent()
     return create_app(settings)
 
 

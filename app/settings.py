@@ -11,9 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
 PUBLISH_SOURCES = ("microphone", "camera", "screen_share", "screen_share_audio")
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
-_URL = re.compile(r"[!#-;=?-\[\]_a-z~]{1,2048}")
+_URL = re.compile(r"(?=.{1,2048}$)([!#$&-;=?-\[\]_a-z~]|%[0-9A-Fa-f]{2})*")
 _ROOT_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
-_AGENT = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}")
+_AGENT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,128}")
 
 
 def _is_origin(text: str) -> bool:

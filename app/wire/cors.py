@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.wire import request_id
-from app.wire.answers import MEDIA_TYPE
+from app.wire.answers import send_json
 from app.wire.errors import answer
 from app.wire.faults import ContractViolation, Fault
 
@@ -41,38 +41,35 @@ class CrossOrigin(CORSMiddleware):
                 origin = value
                 break
         if origin is not None and scope["method"] == "OPTIONS" and "refusal" not in scope["state"]:
-            await super().__call__(scope, receive, send)
-            return
+            headers = Headers(scope=scope)
+            if "access-control-request-method" in headers:
+                await self._answer_preflight(headers, scope, receive, send)
+                return
         # What Starlette would say, without its taking the headers apart twice.
-        headers = [(b"vary", b"Origin")]
+        shared = [(b"vary", b"Origin")]
         if origin is not None:
-            headers += self._simple
+            shared += self._simple
             if not self.allow_all_origins and self.is_allowed_origin(origin.decode("latin-1")):
-                headers.append((b"access-control-allow-origin", origin))
+                shared.append((b"access-control-allow-origin", origin))
 
         async def share(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] += headers
+                message["headers"] += shared
             await send(message)
 
         await self.app(scope, receive, share)
 
-    def preflight_response(self, request_headers: Headers) -> Response:
-        """Answer 204, or 400 with an ErrorResponse where Starlette refuses in plain text."""
-        decided = super().preflight_response(request_headers)
+    async def _answer_preflight(self, asked: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        decided = self.preflight_response(asked)
         headers = {name: value for name, value in decided.headers.items() if not name.startswith("content-")}
         if decided.status_code == HTTPStatus.OK:
-            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
-        refusal = ContractViolation(
-            [
-                Fault.at(
-                    "request",
-                    f"{bytes(decided.body).decode()}; the operator allows origins in "
-                    f"CORS_ALLOWED_ORIGINS, the methods are {', '.join(METHODS)}, "
-                    f"the headers {', '.join(HEADERS)}",
-                )
-            ]
+            await Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)(scope, receive, send)
+            return
+        fault = Fault.at(
+            "request",
+            f"{bytes(decided.body).decode()}; the operator allows origins in CORS_ALLOWED_ORIGINS, "
+            f"the methods are {', '.join(METHODS)}, the headers {', '.join(HEADERS)}",
         )
-        found = answer(refusal)
-        headers["Cache-Control"] = "no-store"
-        return Response(found.body, found.failure.status, headers, media_type=MEDIA_TYPE)
+        found = answer(ContractViolation([fault]))
+        scope["state"]["audit"]["errorCode"] = found.failure.code
+        await send_json(send, found.failure.status, found.body, headers)

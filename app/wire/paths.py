@@ -10,7 +10,7 @@ class ExactPaths:
     """ASGI middleware that answers 404 where Starlette would redirect, or see through a spelling.
 
     Starlette redirects a path to the one with or without a slash at its end, with an empty 307,
-    servers decode `%2F` before it looks, and its static files resolve dot segments.
+    servers decode `%2F` before it looks, and its static files resolve dot segments and doubled slashes.
     """
 
     def __init__(self, app: ASGIApp, base_path: str, with_slash: Collection[str]) -> None:
@@ -29,6 +29,7 @@ class ExactPaths:
         if (
             path == self._base_path
             or "/." in path
+            or "//" in path
             or (path.endswith("/") and path not in self._with_slash)
             or b"%2f" in scope.get("raw_path", b"").lower()
         ):

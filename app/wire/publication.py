@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.wire.contract import Contract
 
 _RANGES = {b"range", b"if-range"}
+_TEMPLATE = ".j2"  # of the UI's page, which Connexion would serve as it is
 
 
 class PublishedContract(SwaggerUIMiddleware):  # type: ignore[misc]  # connexion ships no types
@@ -33,7 +34,7 @@ class PublishedContract(SwaggerUIMiddleware):  # type: ignore[misc]  # connexion
         """Answer with the document or the UI, or pass the request on.
 
         Raises:
-            HTTPException: 405, the method is neither GET nor HEAD.
+            HTTPException: 405, the method is neither GET nor HEAD; 404, a file of the UI is not for callers.
         """
         root = scope.get("root_path", "")
         path = scope["path"].removeprefix(root)
@@ -44,6 +45,8 @@ class PublishedContract(SwaggerUIMiddleware):  # type: ignore[misc]  # connexion
             deployed = {**server, "url": f"{root}{server['url']}"}
             await JSONResponse({**self._document, "servers": [deployed]})(scope, receive, send)
         elif path == self._ui_path or path.startswith(f"{self._ui_path}/"):
+            if path.endswith(_TEMPLATE):
+                raise HTTPException(404)
             # Starlette's static files would refuse a range in plain text.
             scope["headers"] = [header for header in scope["headers"] if header[0] not in _RANGES]
             await super().__call__(scope, receive, send)

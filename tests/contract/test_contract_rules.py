@@ -26,7 +26,7 @@ CHARACTERS = [
 ]
 NAMES = frozenset(string.ascii_letters + string.digits + "_-")
 OPEN_NAMES = frozenset(string.ascii_letters + string.digits + "._~@:|+=-")
-CONTROLS = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+CONTROLS = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]))
 WITHOUT_CONTROLS = frozenset(CHARACTERS) - CONTROLS
 WITHOUT_NUL = frozenset(CHARACTERS) - {"\0"}
 OF_REQUESTS = (
@@ -276,7 +276,9 @@ SECOND = {
 }  # fmt: skip
 NAME = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[a-zA-Z0-9_-]+$"}
 SERVER_URL = {"type": "string", "format": "uri", "minLength": 6, "maxLength": 2048, "pattern": "^wss?://"}
-PRINTED = {"type": "string", "minLength": 1, "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$"}
+PRINTED = {
+    "type": "string", "minLength": 1, "pattern": r"^[^\u0000-\u001F\u007F-\u009F\u2028\u2029]*$"
+}  # fmt: skip
 
 
 def an_object(*required: str) -> dict[str, Any]:

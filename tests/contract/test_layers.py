@@ -87,9 +87,12 @@ def test_a_preflight_of_an_allowed_page_is_granted(api: httpx.Client) -> None:
 
 def test_a_refused_preflight_says_whom_to_ask(api: httpx.Client) -> None:
     """The developer reads which setting allows an origin."""
-    answer = api.options("/token", headers={"Origin": "https://evil.example", **PREFLIGHT})
+    headers = {"Origin": "https://evil.example", "X-Request-Id": "evil-page", **PREFLIGHT}
+    answer = api.options("/token", headers=headers)
     assert answer.status_code == 400
     assert "Access-Control-Allow-Origin" not in answer.headers
+    (line,) = audit_lines("evil-page")
+    assert (line["status"], line["errorCode"]) == (400, "VALIDATION_ERROR")
     assert_fits("ErrorResponse", answer.json())
     assert "CORS_ALLOWED_ORIGINS" in answer.json()["validationErrors"][0]["message"]
 

@@ -1,15 +1,17 @@
 """`python -m app` as the operator runs it: from the environment alone."""
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import httpx
 import pytest
 
 from tests.support.contract import document
-from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, environment, running
+from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, environment, running, serves
 from tests.support.raw_http import connect, read_answer, request
 from tests.support.server import KEY, SECRET, claims_of
 
@@ -75,6 +77,52 @@ def test_the_audit_log_cannot_be_switched_off() -> None:
     with running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, LOG_LEVEL="error") as service:
         httpx.post(f"{service.url}/token", json=VALID)
     assert {line["logger"] for line in service.log()} == {"app.audit"}
+
+
+def test_names_that_begin_like_a_token_are_audited() -> None:
+    """Whoever holds a token can be found in the log; what is a token is not readable there."""
+    named = {"roomName": "eyJhbGciOiJIUzI1NiJ9", "participantIdentity": "eyJhbGciOiJIUzI1NiJ9-alice"}
+    with running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET) as service:
+        headers = {"X-Request-Id": "eyJhbGciOiJIUzI1NiJ9.1"}
+        issued = httpx.post(f"{service.url}/token", json=named, headers=headers).json()["token"]
+        httpx.get(f"{service.url}/{issued}")
+    (line,) = [line for line in service.log() if line["requestId"] == "eyJhbGciOiJIUzI1NiJ9.1"]
+    assert (line["room"], line["identity"]) == tuple(named.values())
+    assert issued.split(".")[1] not in service.output
+    assert any(line.get("path") == "/api/[token]…" for line in service.log())
+
+
+@pytest.mark.parametrize("host", ["a..b", "nothing.invalid", "203.0.113.1", "[::1]", "local host", "a" * 70])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_host_that_cannot_be_listened_at_is_named(host: str, workers: str) -> None:
+    """The process does not start, and says which variable to change."""
+    refused = run(HOST=host, WORKERS=workers)
+    assert refused.returncode == 1
+    assert "\nHOST: " in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_workers_end_with_their_parent() -> None:
+    """Where the parent is killed, nobody is left who holds the port."""
+    with running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, WORKERS="2") as service:
+        service.process.kill()
+        service.process.wait()
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while serves(service):
+            assert time.monotonic() < deadline, "the workers go on"
+            time.sleep(0.05)
+        port = httpx.URL(service.url).port
+        assert port
+        while True:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with suppress(OSError):
+                    probe.bind(("127.0.0.1", port))
+                    break
+            assert time.monotonic() < deadline, "the port is still held"
+            time.sleep(0.05)
+    said = [line for line in service.log() if "worker stops" in str(line["message"])]
+    assert len(said) == 2
 
 
 def test_a_request_that_stalls_is_answered_before_the_service_stops() -> None:

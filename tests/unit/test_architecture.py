@@ -12,7 +12,7 @@ import app
 WINGS = ["tokens", "operation", "wire", "handlers", "main", "__main__"]
 MODULES = {
     "tokens": ["credentials orders", "policy", "claims", "service"],
-    "operation": ["text logs", "audit"],
+    "operation": ["text redaction supervision", "logs", "audit"],
     "wire": [
         "answers timestamps paths routing transport",
         "faults",

@@ -1,0 +1,45 @@
+"""What is a token in a log line, and what is a caller's name for something."""
+
+import jwt
+import pytest
+
+from app.operation.redaction import without_tokens
+
+SECRET = "a-throw-away-secret-of-the-unit-tests-012345"
+TOKENS = [jwt.encode({"sub": "alice"}, SECRET, headers={"kid": "k" * length}) for length in range(4)]
+HEADER, PAYLOAD, SIGNATURE = TOKENS[0].split(".")
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize(
+    "around", ["{}", "a {} z", "/{}/", "eyJ{}", "eyJ.eyJ.{}", "eyJeyJhbGciOi{}", "\\n{}", "é{}é", "{0} {0}"]
+)
+def test_a_token_is_not_readable(token: str, around: str) -> None:
+    """Wherever it stands, and whatever stands before it."""
+    shown = without_tokens(around.format(token))
+    assert not [part for part in token.split(".") if part in shown]
+    assert shown == around.format("[token]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEADER}.{PAYLOAD}.{SIGNATURE[:5]}…", f"{HEADER}.{PAYLOAD}.…", f"{HEADER}.{PAYLOAD[:5]}…",
+        f"{HEADER}.{PAYLOAD}.", f"{HEADER}..{SIGNATURE}", f"{HEADER}.a.b.c.d",
+    ],
+)  # fmt: skip
+def test_a_token_that_was_cut_or_is_of_another_kind_is_not_readable(text: str) -> None:
+    """A long path is cut, with a token in it; an unsigned one and an encrypted one have other parts."""
+    assert without_tokens(text).rstrip("…") == "[token]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "eyJ", "eyJhbGciOiJIUzI1NiJ9", "eyJ-room-1", "eyJ.a.b", "eyJoZWxsbyJ9.a.b", f"{HEADER}.{PAYLOAD}",
+        f"{HEADER}_a.b.c", "eyJhIjoxfQ=.a.b", "eyJ" * 100, "eyJ.…", "",
+    ],
+)  # fmt: skip
+def test_what_a_caller_named_is_readable(text: str) -> None:
+    """Else an issued token could not be attributed to its room or its participant."""
+    assert without_tokens(text) == text
