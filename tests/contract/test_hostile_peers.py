@@ -35,12 +35,14 @@ def hasty_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    """A service in a process of its own, whose memory can be measured; it waits 1 s for a client."""
+    """A service in a process of its own that waits 1 s for a client, and has no more memory after it all."""
     with running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, BODY_TIMEOUT_SECONDS="1") as service:
         # What the first requests need is not what hostile ones cost.
         for _ in range(100):
             send(service.url, POST)
+        before = memory_of(service)
         yield service
+        assert memory_of(service) - before < 10 * MIB
 
 
 def memory_of(service: Service) -> int:
