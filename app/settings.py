@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     )
     workers: int = Field(default=1, ge=1, le=128, description="Server processes.")
     body_timeout_seconds: float = Field(
-        default=10, gt=0, le=300, description="How long a request body may take to arrive."
+        default=10, gt=0, le=300, description="How long a body may take to arrive, and answers to be read."
     )
     swagger_ui: bool = Field(default=True, description="Serve the Swagger UI at /api/ui.")
     validate_responses: bool = Field(
