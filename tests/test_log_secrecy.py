@@ -6,14 +6,15 @@ import re
 from tests.support import run_log
 
 FORBIDDEN = {
-    "a token": re.compile(r"eyJ[\w-]{8,}"),
+    # Its header and the beginning of its claims: callers may give names that begin like a header.
+    "a token": re.compile(r"eyJ[\w-]{8,}\.eyJ"),
     # Other processes log through the service's formatter, which marks what it found.
     "a token that was blacked out": re.compile(r"\[token\]"),
     "a body": re.compile(r'"(room_?name|participant\w+|token)\\*"\s*:', re.IGNORECASE),
     "a name, which only a body holds": re.compile(r"Alice M"),
     "an Authorization header": re.compile(r"Bearer|authorization", re.IGNORECASE),
 }
-# The path of a request is logged, and one test puts a token there: see test_layers.py.
+# The path of a request is logged, and two tests put a token there.
 EXPECTED = {"path-jwt"}
 
 

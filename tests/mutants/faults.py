@@ -524,8 +524,8 @@ FAULTS = [
         ),
         (
             "half a head is not answered",
-            "            self._answer_unreadable(_NOT_HTTP)\n        else:\n            self.transport.close()",
-            "            pass\n        else:\n            self.transport.close()",
+            "            self._answer_unreadable(_NOT_HTTP)\n        else:\n            self.transport.",
+            "            pass\n        else:\n            self.transport.",
         ),
         (
             "1.0 is told to go on",
