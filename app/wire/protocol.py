@@ -16,7 +16,7 @@ from app.wire.transport import AnswerTransport
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024
 _MAX_WAITING = 64 * 1024
-_MAX_DISCARDED = 32 * 1024 * 1024
+MAX_DISCARDED = 32 * 1024 * 1024
 
 _BLANK_LINE = b"\r\n\r\n"
 _START_OF_BLANK_LINE = re.compile(rb"(\r(\n\r?)?)?\Z")
@@ -69,7 +69,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Read what has arrived, as far as it is its turn."""
         if self._is_deaf or self._answers.has_ended:
             self._discarded += len(data)
-            if self._discarded > _MAX_DISCARDED:
+            if self._discarded > MAX_DISCARDED:
                 self.transport.abort()
         else:
             self._received += data
