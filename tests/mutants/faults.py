@@ -453,7 +453,7 @@ FAULTS = [
     ),
     *_in(
         "app/wire/protocol.py",
-        "contract/test_hostile_peers.py contract/test_connections.py contract/test_hostile_input.py",
+        "unit/wire/test_protocol.py contract/test_hostile_peers.py contract/test_connections.py",
         ("an upgrade is not ignored", '_UPGRADE.sub(b"\\r\\nignored", self._take(end))', "self._take(end)"),
         ("what keeps coming is read for ever", "if self._discarded > MAX_DISCARDED:", "if False:"),
         (
