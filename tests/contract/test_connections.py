@@ -172,16 +172,6 @@ def test_a_request_that_ends_badly_is_answered_once(api_url: str, sent: bytes) -
     assert {line["status"] for line in lines} == {400}
 
 
-def test_garbage_in_a_body_that_was_answered_is_not_answered_again(api_url: str) -> None:
-    """A refused body that goes on, and badly, ends the connection."""
-    head = request("POST", "/api/token", JSON, "Transfer-Encoding: chunked")
-    with connect(api_url) as connection:
-        connection.sendall(head + chunked(b" " * 20_000)[:-5])
-        assert read_answer(connection).status == 413
-        connection.sendall(b"zz\r\n")
-        assert connection.recv(1) == b""
-
-
 def test_a_trailer_is_no_header(api_url: str) -> None:
     """What follows a chunked body cannot change what the request is."""
     body = chunked(VALID)[:-2] + b"Content-Type: text/plain\r\nX-Request-Id: trailer\r\n\r\n"

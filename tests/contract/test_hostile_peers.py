@@ -27,6 +27,13 @@ MIB = 2**20
 
 
 @pytest.fixture(scope="module")
+def patient_url() -> Iterator[str]:
+    """Address of a service that waits 300 s for a client: longer than any test does."""
+    with serve(make_settings(body_timeout_seconds=300)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def hasty_url() -> Iterator[str]:
     """Address of a service that waits 0.3 s for a client."""
     with serve(make_settings(body_timeout_seconds=0.3)) as url:
@@ -83,11 +90,11 @@ def drip() -> Iterator[bytes]:
 # --- Pipelines
 
 
-def test_a_long_pipeline_is_answered_in_order(api_url: str) -> None:
+def test_a_long_pipeline_is_answered_in_order(patient_url: str) -> None:
     """However many requests come at once, to whoever reads the answers."""
     count = 3000
     requests = b"".join(request("GET", "/api/health/live", f"X-Request-Id: {i}") for i in range(count))
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         sender = threading.Thread(
             target=connection.sendall, args=(requests + request("GET", "/", "Connection: close"),)
         )
@@ -140,9 +147,9 @@ def test_a_slow_reader_gets_all_of_its_long_answers(service: Service) -> None:
     assert content.count(b"HTTP/1.1 404 ") == 1
 
 
-def test_what_follows_an_answer_in_the_pipeline_does_not_spoil_it(api_url: str) -> None:
+def test_what_follows_an_answer_in_the_pipeline_does_not_spoil_it(patient_url: str) -> None:
     """Requests that are well-formed are answered; the first that is not gets its own answer, and the last."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(POST + LIVE + b"garbage\r\n\r\n" + LIVE)
         answers = read_answers(connection, 3)
         assert rest_of(connection) == b""
@@ -152,9 +159,9 @@ def test_what_follows_an_answer_in_the_pipeline_does_not_spoil_it(api_url: str) 
     assert (line["status"], line["errorCode"]) == (400, "VALIDATION_ERROR")
 
 
-def test_nothing_after_the_last_request_of_a_connection_is_answered(api_url: str) -> None:
+def test_nothing_after_the_last_request_of_a_connection_is_answered(patient_url: str) -> None:
     """`Connection: close` says that there is none."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(request("GET", "/api/health/live", "Connection: close") + POST)
         assert read_answer(connection).json() == {"status": "live"}
         assert rest_of(connection) == b""
@@ -166,24 +173,39 @@ UPGRADES = [
 ]
 
 
-def test_upgrades_in_a_pipeline_keep_their_bodies(api_url: str) -> None:
+def test_upgrades_in_a_pipeline_keep_their_bodies(patient_url: str) -> None:
     """The wish for another protocol is ignored in every request, not only in the first."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(b"".join(UPGRADES) + LIVE)
         answers = read_answers(connection, 3)
     assert [answer.status for answer in answers] == [200, 200, 200]
 
 
-def test_an_upgrade_may_be_cut_anywhere(api_url: str) -> None:
+def test_an_upgrade_may_be_cut_anywhere(patient_url: str) -> None:
     """The network may cut within the name of the header, and before its colon."""
     (sent, _), start = UPGRADES, UPGRADES[0].index(b"Upgrade: ")
     for cut in range(start - 3, start + 10):
-        with connect(api_url) as connection:
+        with connect(patient_url) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(LIVE + sent[:cut])
             assert read_answer(connection).status == 200
             connection.sendall(sent[cut:] + LIVE)
             assert [answer.status for answer in read_answers(connection, 2)] == [200, 200], cut
+
+
+@pytest.mark.parametrize(
+    "first", [POST, CHUNKED + chunked(VALID[:20], VALID[20:])], ids=["length", "chunked"]
+)
+def test_the_network_may_cut_a_pipeline_anywhere(patient_url: str, first: bytes) -> None:
+    """A body ends where it ends, whatever arrives with it, and however much of it at once."""
+    sent = first + UPGRADES[0] + LIVE
+    with connect(patient_url) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for cut in range(first.index(b"\r\n\r\n"), len(first) + 5):
+            connection.sendall(sent[:cut])
+            time.sleep(0.003)
+            connection.sendall(sent[cut:])
+            assert [answer.status for answer in read_answers(connection, 3)] == [200] * 3, cut
 
 
 # --- What comes after an answer
@@ -236,9 +258,9 @@ def test_a_body_that_is_announced_too_long_is_cut_off(service: Service, length: 
     ],
     ids=["length", "404", "chunk", "no Host"],
 )
-def test_a_client_that_sends_20_mb_before_it_reads_is_answered(api_url: str, head: bytes) -> None:
+def test_a_client_that_sends_20_mb_before_it_reads_is_answered(patient_url: str, head: bytes) -> None:
     """What it sends is thrown away, so that its answer is not lost in a reset."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         assert pour(connection, [head, *[b" " * MIB] * 20], 20 * MIB) >= 20 * MIB
         assert read_answer(connection).status in {400, 404, 413}
         assert rest_of(connection) == b""
@@ -277,11 +299,11 @@ def test_the_rest_of_an_answered_body_may_not_drip_for_ever(hasty_url: str, head
     ],
 )
 def test_after_a_body_that_came_late_the_connection_goes_on(
-    api_url: str, head: tuple[str, ...], status: int, end: bytes
+    patient_url: str, head: tuple[str, ...], status: int, end: bytes
 ) -> None:
     """What follows it is the next request, and if it is malformed, that one has its own answer and line."""
     framing, body = ("Transfer-Encoding: chunked", b"2\r\n{}\r\n") if end else ("Content-Length: 2", b"{}")
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(request(*head, framing))
         assert read_answer(connection).status == status
         connection.sendall(body)
@@ -297,6 +319,16 @@ def test_after_a_body_that_came_late_the_connection_goes_on(
     assert audit_lines(answer.json()["requestId"])[0]["errorCode"] == "VALIDATION_ERROR"
 
 
+def test_garbage_in_a_body_that_was_answered_is_not_answered_again(patient_url: str) -> None:
+    """A refused body that goes on, and badly, ends the connection."""
+    head = request("POST", "/api/token", JSON, "Transfer-Encoding: chunked")
+    with connect(patient_url) as connection:
+        connection.sendall(head + chunked(b" " * 20_000)[:-5])
+        assert read_answer(connection).status == 413
+        connection.sendall(b"zz\r\n")
+        assert connection.recv(1) == b""
+
+
 def test_a_connection_whose_body_came_late_is_kept(hasty_url: str) -> None:
     """The time that its rest may take does not run on."""
     with connect(hasty_url) as connection:
@@ -308,9 +340,9 @@ def test_a_connection_whose_body_came_late_is_kept(hasty_url: str) -> None:
         assert read_answer(connection).status == 200
 
 
-def test_a_client_that_was_not_asked_for_its_body_may_send_it_or_not(api_url: str) -> None:
+def test_a_client_that_was_not_asked_for_its_body_may_send_it_or_not(patient_url: str) -> None:
     """Nobody can tell what it did, so that nothing after the refusal is read."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(request("POST", "/nothing", "Content-Length: 9", "Expect: 100-continue"))
         assert read_answer(connection).status == 404
         connection.sendall(LIVE)
@@ -320,20 +352,20 @@ def test_a_client_that_was_not_asked_for_its_body_may_send_it_or_not(api_url: st
 # --- Heads
 
 
-def test_a_trailer_does_not_end_the_connection(api_url: str) -> None:
+def test_a_trailer_does_not_end_the_connection(patient_url: str) -> None:
     """A header in a trailer is none: neither of this request nor of the next one."""
     trailers = b"0\r\nConnection: close\r\nX-Request-Id: trailer\r\nUpgrade: h2c\r\n\r\n"
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(CHUNKED + chunked(VALID)[:-5] + trailers + LIVE + LIVE)
         answers = read_answers(connection, 3)
     assert [answer.status for answer in answers] == [200, 200, 200]
     assert not [answer for answer in answers if answer.headers["X-Request-Id"] == "trailer"]
 
 
-def test_an_expectation_of_http_1_0_is_ignored(api_url: str) -> None:
+def test_an_expectation_of_http_1_0_is_ignored(patient_url: str) -> None:
     """A client of 1.0 would take an interim answer for the answer."""
     head = b"POST /api/token HTTP/1.0\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(VALID))
         connection.settimeout(0.2)
         with pytest.raises(TimeoutError):
@@ -357,9 +389,9 @@ def test_an_expectation_of_http_1_0_is_ignored(api_url: str) -> None:
     ],
     ids=["gzip, chunked", "gzip", "no Host", "HTTP/2.0", "half a TLS greeting", "an endless head"],
 )
-def test_nothing_is_read_after_what_cannot_be_read(api_url: str, sent: bytes) -> None:
+def test_nothing_is_read_after_what_cannot_be_read(patient_url: str, sent: bytes) -> None:
     """It is answered, with a line in the log, and the connection is closed."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(sent)
         answer = read_answer(connection)
         assert (answer.status, answer.headers["Connection"]) == (400, "close")
@@ -370,10 +402,10 @@ def test_nothing_is_read_after_what_cannot_be_read(api_url: str, sent: bytes) ->
     assert (line["status"], line["errorCode"]) == (400, "VALIDATION_ERROR")
 
 
-def test_a_refusal_of_a_head_has_the_id_and_the_path_of_its_request(api_url: str) -> None:
+def test_a_refusal_of_a_head_has_the_id_and_the_path_of_its_request(patient_url: str) -> None:
     """What could be read is in the log."""
     sent = b"GET /api/health/live HTTP/1.1\r\nX-Request-Id: no-host\r\n\r\n"
-    assert send(api_url, sent).headers["X-Request-Id"] == "no-host"
+    assert send(patient_url, sent).headers["X-Request-Id"] == "no-host"
     (line,) = audit_lines("no-host")
     assert (line["method"], line["path"]) == ("GET", "/api/health/live")
 
@@ -390,9 +422,9 @@ def test_a_refusal_of_a_head_has_the_id_and_the_path_of_its_request(api_url: str
         (b"GET", "request"),
     ],
 )
-def test_a_request_that_breaks_off_is_answered(api_url: str, sent: bytes, field: str) -> None:
+def test_a_request_that_breaks_off_is_answered(patient_url: str, sent: bytes, field: str) -> None:
     """A client that sends no more may still read what was wrong."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         answer = read_answer(connection)
@@ -401,18 +433,18 @@ def test_a_request_that_breaks_off_is_answered(api_url: str, sent: bytes, field:
     assert [fault["field"] for fault in answer.json()["validationErrors"]] == [field]
 
 
-def test_a_pipeline_is_answered_to_its_end_though_nothing_more_is_sent(api_url: str) -> None:
+def test_a_pipeline_is_answered_to_its_end_though_nothing_more_is_sent(patient_url: str) -> None:
     """Whoever closes its side of the connection may still read all answers."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall((POST + LIVE) * 100)
         connection.shutdown(socket.SHUT_WR)
         content = rest_of(connection)
     assert content.count(b"HTTP/1.1 200 OK") == 200
 
 
-def test_a_long_answer_reaches_a_client_that_sends_no_more(api_url: str) -> None:
+def test_a_long_answer_reaches_a_client_that_sends_no_more(patient_url: str) -> None:
     """The answer need not fit into what the system takes at once."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.sendall(request("GET", "/api/ui/swagger-ui-bundle.js"))
         connection.shutdown(socket.SHUT_WR)
         content = b"".join(iter(partial(connection.recv, 65536), b""))
@@ -420,19 +452,19 @@ def test_a_long_answer_reaches_a_client_that_sends_no_more(api_url: str) -> None
     assert f"content-length: {len(body)}".encode() in head
 
 
-def test_a_connection_that_sends_nothing_is_closed_with_its_client(api_url: str) -> None:
+def test_a_connection_that_sends_nothing_is_closed_with_its_client(patient_url: str) -> None:
     """A probe of a load balancer leaves nothing behind."""
-    with connect(api_url) as connection:
+    with connect(patient_url) as connection:
         connection.shutdown(socket.SHUT_WR)
         assert rest_of(connection) == b""
 
 
 @pytest.mark.parametrize("sent", [POST, request("POST", "/api/token", JSON, "Content-Length: 60")])
-def test_a_request_that_is_aborted_has_one_line(api_url: str, sent: bytes) -> None:
+def test_a_request_that_is_aborted_has_one_line(patient_url: str, sent: bytes) -> None:
     """The operator sees it, whether its answer was on the way or not."""
     for i in range(10):
         name = f"aborted-{len(sent)}-{i}"
-        with connect(api_url) as connection:
+        with connect(patient_url) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.sendall(sent.replace(b"\r\n\r\n", b"\r\nX-Request-Id: %b\r\n\r\n" % name.encode()))
             time.sleep(0.02)

@@ -38,7 +38,6 @@ async def test_whoever_pipelines_much_and_reads_nothing_is_not_waited_for(
     waiting: int, *, aborted: bool
 ) -> None:
     """What waits would be kept for as long as the client is; a little of it may be."""
-
     end = asyncio.Event()
 
     async def app(_scope: Any, _receive: Any, _send: Any) -> None:
@@ -52,6 +51,7 @@ async def test_whoever_pipelines_much_and_reads_nothing_is_not_waited_for(
     connection.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + b"G" * waiting)
     connection.pause_writing()
     assert transport.aborted == aborted
+    transport.abort()
     connection.connection_lost(None)
     end.set()
     await asyncio.gather(*state.tasks)
