@@ -5,7 +5,7 @@ import contextvars
 import re
 from typing import Any
 
-from httptools import HttpRequestParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.wire import head
@@ -15,16 +15,17 @@ from app.wire.transport import AnswerTransport
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024
-_MAX_WAITING = 64 * 1024
 MAX_DISCARDED = 32 * 1024 * 1024
 
+_LINE_END = b"\r\n"
 _BLANK_LINE = b"\r\n\r\n"
 _START_OF_BLANK_LINE = re.compile(rb"(\r(\n\r?)?)?\Z")
-_UPGRADE = re.compile(rb"\r\nupgrade(?=[ \t]*:)", re.IGNORECASE)
+_UPGRADE = re.compile(rb"(^|\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 
 _NOT_HTTP = Fault.at("request", "is not well-formed HTTP/1.1")
 _LONG_HEAD = Fault.at("request", f"has a head of more than {MAX_HEAD} bytes")
 _CUT_SHORT = Fault.at("body", "ended before it was complete")
+_LONG_CHUNKS = f"The body is longer than {MAX_BODY} bytes with its chunks and trailers; send a smaller one."
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -38,8 +39,8 @@ class HttpProtocol(HttpToolsProtocol):
     end with its head, although RFC 9110 lets a server ignore that wish, and Java's client has it by
     default; and it takes trailers for headers.
 
-    The application learns of it by `scope["state"]`: `arrived` is there when all of a request is, and
-    `refusal` is the exception to answer it with if it cannot be read.
+    The application learns of it by `scope["state"]`: `arrived` is there when all of a request is; `refusal`
+    is the exception to answer it with if it cannot be read, and `body_refusal` if only its body cannot.
     """
 
     def __init__(self, *args: Any, patience_seconds: float, **kwargs: Any) -> None:
@@ -49,14 +50,17 @@ class HttpProtocol(HttpToolsProtocol):
         self._context = contextvars.copy_context()
         self._received = bytearray()
         self._in_head = True
+        self._has_begun = False  # to give the lines of a head to the parser
+        self._keeps_alive = True
         self._missing: int | None = None  # bytes of a body; None if it is chunked
-        self._size = 0  # bytes of a chunked body, or of blank lines before a head
+        self._size = 0  # bytes that the parser got of a head, or of a chunked body
         self._has_trailers = False
         self._deadline: asyncio.TimerHandle | None = None
         self._is_deaf = False  # What else arrives is thrown away.
         self._discarded = 0
         self._is_paused = False
-        self._is_last = False  # Nothing else arrives, or it is of no interest: the service stops.
+        self._has_eof = False
+        self._is_stopping = False
 
     # What happens to the connection
 
@@ -77,7 +81,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what was asked: a client that sends no more may still read."""
-        self._is_last = True
+        self._has_eof = True
         if not self._answers.has_ended:
             self._read_on()
         return not self._answers.is_closing()
@@ -92,10 +96,7 @@ class HttpProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Have a client read its answers before it gets more, but do not wait for ever."""
         super().pause_writing()
-        if len(self._received) > _MAX_WAITING:
-            self.transport.abort()
-        else:
-            self._answers.abort_later()
+        self._answers.abort_later()
 
     def resume_writing(self) -> None:
         """Go on: the client has read."""
@@ -105,7 +106,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close the connection when the request at work has been answered."""
-        self._is_last = True
+        self._is_stopping = True
         if self._answers.has_ended:
             self.transport.abort()
         super().shutdown()
@@ -115,14 +116,11 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._answers.is_closing():
             return
-        if self._in_head:
-            if self._received or self._is_last:
-                self.loop.call_soon(self._read_next, context=self._context)
-        elif self.expect_100_continue:
-            # A client that asked whether to send its body may do so or not.
-            self.transport.close()
-        else:
+        if not self._in_head:
+            self._unset_keepalive_if_required()
             self._deadline = self.loop.call_later(self._patience, self.transport.abort)
+        elif self._received or self._has_eof:
+            self.loop.call_soon(self._read_next, context=self._context)
 
     # What the parser gets
 
@@ -138,58 +136,79 @@ class HttpProtocol(HttpToolsProtocol):
             part = self._next_head() if self._in_head else self._next_of_body()
             if not part:
                 break
-            super().data_received(part)
+            self._feed(part)
             if self._has_trailers and self._in_head:
                 self._has_trailers = False
                 self.parser = HttpRequestParser(self)
         self._pause(wanted=False)
-        if self._is_last and not self._is_deaf:
+        if self._has_eof and not self._is_deaf:
             self._read_end()
 
     def _next_head(self) -> bytes:
+        """Take the lines that are there, up to the blank one that ends the head."""
         received = self._received
-        if received and received[0] in b"\r\n":
+        if received and received[0] in _LINE_END and not self._has_begun:
+            # Blank lines before a head count as a part of it.
             self._size += len(received)
-            received[:] = received.lstrip(b"\r\n")
+            received[:] = received.lstrip(_LINE_END)
             self._size -= len(received)
-        end = received.find(_BLANK_LINE) + len(_BLANK_LINE)
-        is_whole = end >= len(_BLANK_LINE)
-        if self._size + (end if is_whole else len(received)) > MAX_HEAD:
+        if received.startswith(_LINE_END):
+            end = len(_LINE_END)
+        elif (found := received.find(_BLANK_LINE)) >= 0:
+            end = found + len(_BLANK_LINE)
+        elif self._has_begun or received[:1].isupper():
+            end = received.rfind(b"\n") + 1
+        else:
+            end = len(received)  # No method begins like this, and perhaps no line will ever end: TLS.
+        if self._size + (end or len(received)) > MAX_HEAD:
             self._answer_unreadable(_LONG_HEAD)
             return b""
-        if is_whole:
-            return _UPGRADE.sub(b"\r\nignored", self._take(end))
-        # Methods are in upper case: of TLS, say, no blank line need be waited for.
-        return self._take(0 if received[:1].isupper() else len(received))
+        self._size += end
+        self._has_begun |= end > 0
+        return _UPGRADE.sub(rb"\1ignored", self._take(end))
 
     def _next_of_body(self) -> bytes:
+        """Take what is there of a body, and nothing that follows it."""
         received = self._received
         if self._missing is not None:
             part = self._take(min(self._missing, len(received)))
             self._missing -= len(part)
             return part
-        # A chunked body ends with a blank line, and no blank line is past its end.
-        end = received.find(_BLANK_LINE) + len(_BLANK_LINE)
-        if end < len(_BLANK_LINE):
+        # A chunked body ends with a blank line, so that no blank line is beyond its end.
+        if (found := received.find(_BLANK_LINE)) >= 0:
+            end = found + len(_BLANK_LINE)
+        else:
             cut = _START_OF_BLANK_LINE.search(received, max(0, len(received) - 3))
             end = cut.start() if cut else len(received)
-        self._size += end
-        if self._size > MAX_BODY:
-            self._refuse(
-                PayloadTooLarge(f"The body is longer than {MAX_BODY} bytes, with its chunks and trailers.")
-            )
+        left = MAX_BODY - self._size
+        if end and not left:
+            self._refuse_body(PayloadTooLarge(_LONG_CHUNKS))
             return b""
-        return self._take(end)
+        self._size += min(end, left)
+        return self._take(min(end, left))
 
     def _take(self, size: int) -> bytes:
         part = bytes(self._received[:size])
         del self._received[:size]
         return part
 
+    def _feed(self, part: bytes) -> None:
+        try:
+            self.parser.feed_data(part)
+        except HttpParserUpgrade:
+            # Only CONNECT gets here: what follows it is no HTTP.
+            self.cycle.keep_alive = False
+            self._hear_no_more()
+        except HttpParserError:
+            if self._in_head:
+                self._answer_unreadable(_NOT_HTTP)
+            elif not self._is_deaf:
+                self._refuse_body(ContractViolation([_NOT_HTTP]))
+
     def _read_end(self) -> None:
         if not self._in_head:
-            self._refuse(ContractViolation([_CUT_SHORT]))
-        elif self._received:
+            self._refuse_body(ContractViolation([_CUT_SHORT]))
+        elif self._has_begun or self._received:
             self._answer_unreadable(_NOT_HTTP)
         else:
             self.transport.close()
@@ -206,39 +225,34 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Have a request answered, if only by a refusal."""
         super().on_headers_complete()
-        self._in_head, self._size = False, 0
-        version = self.scope["http_version"]
-        if version == "1.0":
-            self.cycle.waiting_for_100_continue = False
+        self._unset_keepalive_if_required()
+        self._in_head, self._has_begun, self._size = False, False, 0
+        cycle, version = self.cycle, self.scope["http_version"]
         self._missing, fault = head.examine(version, self.headers)
         if fault:
             self._refuse(ContractViolation([fault]))
         elif self._missing is not None and self._missing > MAX_BODY:
-            self.cycle.keep_alive = False
+            cycle.keep_alive = False
             self._hear_no_more()
+        elif version == "1.0":
+            self.expect_100_continue = cycle.waiting_for_100_continue = False
+        elif cycle.waiting_for_100_continue:
+            # A client that asked whether to send its body may do so or not: it is known when it has come.
+            self._keeps_alive, cycle.keep_alive = cycle.keep_alive, False
 
     def on_message_complete(self) -> None:
         """Expect the next request."""
         self._in_head, self._size = True, 0
         self.scope["state"]["arrived"] = True
-        if self.cycle.response_complete:
+        cycle = self.cycle
+        if cycle.response_complete:
             self._forget_deadline()
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
+        elif self.expect_100_continue and not cycle.response_started and not self._is_deaf:
+            cycle.keep_alive = self._keeps_alive and not self._is_stopping
         super().on_message_complete()
-
-    def _unsupported_upgrade_warning(self) -> None:
-        # Only CONNECT gets here: what follows it is no HTTP.
-        self.cycle.keep_alive = False
-        self._hear_no_more()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
-        """Refuse what the parser cannot read."""
-        if self._in_head:
-            self._answer_unreadable(_NOT_HTTP)
-        elif not self._is_deaf:
-            self._refuse(ContractViolation([_NOT_HTTP]))
 
     # What becomes of it
 
@@ -262,13 +276,17 @@ class HttpProtocol(HttpToolsProtocol):
         self._start_asgi_task(self.cycle, self.app)
 
     def _refuse(self, refusal: Exception) -> None:
+        self.scope["state"]["refusal"] = refusal
+        self._refuse_body(refusal)
+
+    def _refuse_body(self, refusal: Exception) -> None:
         self._hear_no_more()
         cycle = self.cycle
         if cycle.response_complete:
             self.transport.close()
             return
+        cycle.scope["state"]["body_refusal"] = refusal
         cycle.keep_alive = cycle.more_body = False
-        cycle.scope["state"]["refusal"] = refusal
         cycle.message_event.set()
 
     def _hear_no_more(self) -> None:
@@ -279,7 +297,9 @@ class HttpProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _is_client_sending(self) -> bool:
-        return not self._is_last and (self._is_deaf or not self._in_head or bool(self._received))
+        if self._has_eof or self._is_stopping:
+            return False
+        return self._is_deaf or not self._in_head or self._has_begun or bool(self._received)
 
     def _pause(self, *, wanted: bool) -> None:
         if wanted != self._is_paused and not self._answers.is_closing():

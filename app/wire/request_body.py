@@ -99,10 +99,10 @@ async def _read(receive: Receive, state: Mapping[str, Any], announced: int, limi
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _body_fault("ended before it was complete")
-        if "refusal" in state:
-            raise state["refusal"]
         content += message.get("body", b"")
         more = message.get("more_body", False) and len(content) <= limit
+        if "body_refusal" in state and len(content) <= limit:
+            raise state["body_refusal"]
     if max(announced, len(content)) > limit:
         raise PayloadTooLarge(f"The body is longer than {limit} bytes; send a smaller one.")
     return bytes(content)

@@ -15,7 +15,16 @@ import pytest
 
 from tests.support.contract import assert_fits
 from tests.support.process import Service, running
-from tests.support.raw_http import JSON, chunked, connect, read_answer, read_answers, request, send
+from tests.support.raw_http import (
+    JSON,
+    answers_from,
+    chunked,
+    connect,
+    read_answer,
+    read_answers,
+    request,
+    send,
+)
 from tests.support.server import KEY, SECRET, make_settings, serve
 from tests.support.service_log import audit_lines
 
@@ -131,20 +140,23 @@ def test_a_pipeline_whose_answers_nobody_reads_is_cut_off(service: Service, sent
     assert max(grown, memory_of(service) - before) < 10 * MIB
 
 
-def test_a_slow_reader_gets_all_of_its_long_answers(service: Service) -> None:
-    """Whoever reads, if slowly, is not cut off: all of it may take longer than a pause may."""
+def test_a_slow_reader_gets_all_of_its_long_answers(hasty_url: str) -> None:
+    """Whoever reads, if slowly, is not cut off, neither on the way nor afterwards; much may wait unread."""
     long = request("GET", "/api/ui/swagger-ui-bundle.js")
-    with connect(service.url) as connection:
-        connection.sendall(long * 4 + request("GET", "/", "Connection: close"))
-        content = b""
-        while part := connection.recv(2**16):
-            content += part
-            time.sleep(0.02)
-    head, _, body = content.partition(b"\r\n\r\n")
-    (length,) = [int(line.split()[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length")]
-    assert content.count(b"HTTP/1.1 200 OK") == 4
-    assert content.count(body[length - 1000 : length]) == 4
-    assert content.count(b"HTTP/1.1 404 ") == 1
+    with connect(hasty_url) as connection:
+        sender = threading.Thread(target=connection.sendall, args=(long * 4 + LIVE * 3000,))
+        sender.start()
+        with connection.makefile("rb") as file:
+            for answer in answers_from(file):
+                time.sleep(0.02)
+                if answer.content == b'{"status":"live"}':
+                    break
+            rest = answers_from(file)
+            assert [next(rest).status for _ in range(2999)] == [200] * 2999
+            sender.join()
+            time.sleep(0.6)
+            connection.sendall(LIVE)
+            assert next(rest).status == 200
 
 
 def test_what_follows_an_answer_in_the_pipeline_does_not_spoil_it(patient_url: str) -> None:
@@ -344,9 +356,54 @@ def test_a_client_that_was_not_asked_for_its_body_may_send_it_or_not(patient_url
     """Nobody can tell what it did, so that nothing after the refusal is read."""
     with connect(patient_url) as connection:
         connection.sendall(request("POST", "/nothing", "Content-Length: 9", "Expect: 100-continue"))
-        assert read_answer(connection).status == 404
+        answer = read_answer(connection)
+        assert (answer.status, answer.headers["Connection"]) == (404, "close")
         connection.sendall(LIVE)
         assert rest_of(connection) == b""
+
+
+@pytest.mark.parametrize("cut", [0, 10, len(VALID)])
+def test_a_connection_is_kept_when_a_body_that_was_asked_for_has_come(patient_url: str, cut: int) -> None:
+    """Whether the client waits to be told to go on, or not."""
+    head = request("POST", "/api/token", JSON, "Expect: 100-continue", f"Content-Length: {len(VALID)}")
+    with connect(patient_url) as connection:
+        for _ in range(2):
+            connection.sendall(head + VALID[:cut])
+            if cut < len(VALID):
+                assert connection.recv(64) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(VALID[cut:])
+            answer = read_answer(connection)
+            assert (answer.status, answer.headers["Connection"]) == (200, None)
+
+
+@pytest.mark.parametrize("pause", [0, 0.02])
+@pytest.mark.parametrize("body", [b"zz\r\n", chunked(*[b" " * 4096] * 17)], ids=["malformed", "too long"])
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [(("GET", "/api/health/live"), 200), (("POST", "/nothing"), 404), (("POST", "/api/token"), 415)],
+)
+def test_what_becomes_of_a_body_that_nobody_reads_changes_no_answer(
+    patient_url: str, head: tuple[str, str], status: int, body: bytes, pause: float
+) -> None:
+    """An answer does not depend on how the network cuts its request."""
+    with connect(patient_url) as connection:
+        connection.sendall(request(*head, "Transfer-Encoding: chunked"))
+        time.sleep(pause)
+        connection.sendall(body)
+        assert read_answer(connection).status == status
+        assert rest_of(connection) == b""
+
+
+@pytest.mark.parametrize("pause", [0, 0.02])
+def test_a_chunked_body_that_is_too_long_is_told_the_limit_of_the_contract(
+    patient_url: str, pause: float
+) -> None:
+    """Not that of its chunks, which would lead to the next refusal."""
+    with connect(patient_url) as connection:
+        connection.sendall(CHUNKED)
+        time.sleep(pause)
+        connection.sendall(chunked(*[b" " * 4096] * 100))
+        assert "16384 bytes" in read_answer(connection).json()["message"]
 
 
 # --- Heads
@@ -386,8 +443,25 @@ def test_an_expectation_of_http_1_0_is_ignored(patient_url: str) -> None:
         b"GET /api/health/live HTTP/2.0\r\nHost: a\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01",
         b"GET /" + b"a" * 70_000,
+        b"GET / HTTP/1.1\r\n" + b"X-A: 1\r\n" * 10_000,
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"GET / HTTP/1.1\nHost: a\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nbad header\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n",
     ],
-    ids=["gzip, chunked", "gzip", "no Host", "HTTP/2.0", "half a TLS greeting", "an endless head"],
+    ids=[
+        "gzip, chunked",
+        "gzip",
+        "no Host",
+        "HTTP/2.0",
+        "half a TLS greeting",
+        "an endless line",
+        "endless lines",
+        "SSH",
+        "bare line feeds",
+        "half a head with a bad line",
+        "half a head with a bad length",
+    ],
 )
 def test_nothing_is_read_after_what_cannot_be_read(patient_url: str, sent: bytes) -> None:
     """It is answered, with a line in the log, and the connection is closed."""

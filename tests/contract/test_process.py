@@ -142,6 +142,25 @@ def test_a_request_that_stalls_is_answered_before_the_service_stops() -> None:
     assert "Traceback" not in service.output
 
 
+def test_a_body_on_its_way_is_read_before_the_service_stops() -> None:
+    """SIGTERM refuses nobody whose request has begun."""
+    body = b'{"roomName": "room-1", "participantIdentity": "alice"}'
+    head = request("POST", "/api/token", "Content-Type: application/json", f"Content-Length: {len(body)}")
+    with (
+        running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET) as service,
+        connect(service.url) as connection,
+    ):
+        connection.sendall(head + body[:10])
+        time.sleep(0.2)
+        service.process.terminate()
+        time.sleep(0.3)
+        connection.sendall(body[10:20])
+        time.sleep(0.1)
+        connection.sendall(body[20:])
+        answer = read_answer(connection)
+    assert (answer.status, answer.headers["Connection"]) == (200, "close")
+
+
 def test_settings_that_cannot_be_used_are_named() -> None:
     """The process does not start, and says which variables to change, but not their values."""
     refused = run(PORT="hunter2", LIVEKIT_URL="ftp://hunter2", LIVEKIT_API_SECRET="hunter2")

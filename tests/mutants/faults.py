@@ -454,7 +454,16 @@ FAULTS = [
     *_in(
         "app/wire/protocol.py",
         "unit/wire/test_protocol.py contract/test_hostile_peers.py contract/test_connections.py",
-        ("an upgrade is not ignored", '_UPGRADE.sub(b"\\r\\nignored", self._take(end))', "self._take(end)"),
+        (
+            "an upgrade is not ignored",
+            '_UPGRADE.sub(rb"\\1ignored", self._take(end))',
+            "self._take(end)",
+        ),
+        (
+            "an upgrade at the start of what arrives is not ignored",
+            'rb"(^|\\r\\n)upgrade',
+            'rb"(\\r\\n)upgrade',
+        ),
         ("what keeps coming is read for ever", "if self._discarded > MAX_DISCARDED:", "if False:"),
         (
             "a client that still sends loses its answer",
@@ -467,14 +476,9 @@ FAULTS = [
             "return False",
         ),
         (
-            "whoever pipelines much and does not read is waited for",
-            "if len(self._received) > _MAX_WAITING:",
-            "if False:",
-        ),
-        (
             "whoever does not read is waited for for ever",
-            "            self._answers.abort_later()\n",
-            "            pass\n",
+            "        self._answers.abort_later()\n",
+            "        pass\n",
         ),
         (
             "whoever reads slowly is cut off",
@@ -486,7 +490,21 @@ FAULTS = [
             "self.loop.call_soon(self._read_next, context=self._context)",
             "pass",
         ),
-        ("a body that was not asked for may come or not", "elif self.expect_100_continue:", "elif False:"),
+        (
+            "a body that nobody asked for is waited for",
+            "cycle.keep_alive, False\n",
+            "cycle.keep_alive, True\n",
+        ),
+        (
+            "a body that was asked for ends the connection",
+            "self._keeps_alive and not self._is_stopping",
+            "False",
+        ),
+        (
+            "a body on its way is cut off at SIGTERM",
+            "        if self._has_eof and not self",
+            "        if self._is_stopping and not self",
+        ),
         (
             "the rest of a body may drip for ever",
             "self._deadline = self.loop.call_later(self._patience, self.transport.abort)",
@@ -506,20 +524,23 @@ FAULTS = [
         ("blank lines may go on for ever", "            self._size += len(received)\n", ""),
         (
             "a head may go on for ever",
-            "if self._size + (end if is_whole else len(received)) > MAX_HEAD:",
+            "if self._size + (end or len(received)) > MAX_HEAD:",
             "if False:",
         ),
-        ("of TLS a blank line is waited for", "0 if received[:1].isupper() else len(received)", "0"),
+        ("of TLS a line is waited for", "end = len(received)  # No method", "end = 0  # No method"),
+        ("of anything a blank line is waited for", 'received.rfind(b"\\n") + 1', "0"),
+        ("the end of a head is not seen by itself", "if received.startswith(_LINE_END):", "if False:"),
         ("the length of a body is not counted down", "self._missing -= len(part)", "pass"),
         (
             "a body ends where the network cuts it",
             "end = cut.start() if cut else len(received)",
             "end = len(received)",
         ),
-        ("chunks may go on for ever", "if self._size > MAX_BODY:", "if False:"),
+        ("chunks may go on for ever", "left = MAX_BODY - self._size", "left = 2**40"),
+        ("a long body is told another limit", "if end and not left:", "if end > left:"),
         (
             "half a body is waited for",
-            "            self._refuse(ContractViolation([_CUT_SHORT]))\n",
+            "            self._refuse_body(ContractViolation([_CUT_SHORT]))\n",
             "            pass\n",
         ),
         (
@@ -529,7 +550,7 @@ FAULTS = [
         ),
         (
             "1.0 is told to go on",
-            "            self.cycle.waiting_for_100_continue = False\n",
+            "            self.expect_100_continue = cycle.waiting_for_100_continue = False\n",
             "            pass\n",
         ),
         ("an impossible Host is answered", "        if fault:\n", "        if False:\n"),
@@ -557,8 +578,8 @@ FAULTS = [
         ),
         (
             "a client is thought to have stopped",
-            "self._is_deaf or not self._in_head or bool(self._received)",
-            "False",
+            "return self._is_deaf or not self._in_head or self._has_begun or bool(self._received)",
+            "return False",
         ),
         (
             "a pause has no end",
@@ -675,7 +696,7 @@ FAULTS = [
         ),
         ("defaults are not applied", "body.setdefault(name, default)", "pass"),
         ("a body that was cut off is parsed", 'raise _body_fault("ended before it was complete")', "break"),
-        ("a malformed body is parsed", 'if "refusal" in state:', "if False:"),
+        ("a malformed body is parsed", 'if "body_refusal" in state and', "if False and"),
         (
             "a body that stalls is waited for",
             'nullcontext() if "arrived" in state else asyncio.timeout(self._timeout_seconds)',

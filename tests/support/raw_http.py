@@ -2,9 +2,12 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPResponse, parse_headers
+from io import BufferedReader
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,13 +48,16 @@ def read_answer(connection: socket.socket, method: str = "POST") -> Answer:
 
 def read_answers(connection: socket.socket, count: int) -> list[Answer]:
     """Read answers that may come at once; each has its Content-Length."""
-    answers = []
     with connection.makefile("rb") as file:
-        for _ in range(count):
-            status = int(file.readline().split()[1])
-            headers = parse_headers(file)
-            answers.append(Answer(status, headers, file.read(int(headers["Content-Length"]))))
-    return answers
+        return list(islice(answers_from(file), count))
+
+
+def answers_from(file: BufferedReader) -> Iterator[Answer]:
+    """Read answers, each of which has its Content-Length, from one file over a connection."""
+    while True:
+        status = int(file.readline().split()[1])
+        headers = parse_headers(file)
+        yield Answer(status, headers, file.read(int(headers["Content-Length"])))
 
 
 def send(url: str, request: bytes) -> Answer:
