@@ -20,7 +20,7 @@ MAX_DISCARDED = 32 * 1024 * 1024
 _LINE_END = b"\r\n"
 _BLANK_LINE = b"\r\n\r\n"
 _START_OF_BLANK_LINE = re.compile(rb"(\r(\n\r?)?)?\Z")
-_UPGRADE = re.compile(rb"(^|\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
+_UPGRADE = re.compile(rb"\r\nupgrade(?=[ \t]*:)", re.IGNORECASE)
 
 _NOT_HTTP = Fault.at("request", "is not well-formed HTTP/1.1")
 _LONG_HEAD = Fault.at("request", f"has a head of more than {MAX_HEAD} bytes")
@@ -165,7 +165,7 @@ class HttpProtocol(HttpToolsProtocol):
             return b""
         self._size += end
         self._has_begun |= end > 0
-        return _UPGRADE.sub(rb"\1ignored", self._take(end))
+        return _UPGRADE.sub(b"\r\nignored", _LINE_END + self._take(end))[len(_LINE_END) :]
 
     def _next_of_body(self) -> bytes:
         """Take what is there of a body, and nothing that follows it."""
@@ -302,7 +302,7 @@ class HttpProtocol(HttpToolsProtocol):
         return self._is_deaf or not self._in_head or self._has_begun or bool(self._received)
 
     def _pause(self, *, wanted: bool) -> None:
-        if wanted != self._is_paused and not self._answers.is_closing():
+        if wanted != self._is_paused and not self._has_eof and not self._answers.is_closing():
             self._is_paused = wanted
             (self.transport.pause_reading if wanted else self.transport.resume_reading)()
 

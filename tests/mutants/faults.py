@@ -456,13 +456,13 @@ FAULTS = [
         "unit/wire/test_protocol.py contract/test_hostile_peers.py contract/test_connections.py",
         (
             "an upgrade is not ignored",
-            '_UPGRADE.sub(rb"\\1ignored", self._take(end))',
-            "self._take(end)",
+            '_UPGRADE.sub(b"\\r\\nignored", _LINE_END + self._take(end))',
+            "(_LINE_END + self._take(end))",
         ),
         (
             "an upgrade at the start of what arrives is not ignored",
-            'rb"(^|\\r\\n)upgrade',
-            'rb"(\\r\\n)upgrade',
+            "_LINE_END + self._take(end))[len(_LINE_END) :]",
+            "self._take(end))",
         ),
         ("what keeps coming is read for ever", "if self._discarded > MAX_DISCARDED:", "if False:"),
         (
