@@ -5,7 +5,7 @@ import math
 import sys
 from contextlib import suppress
 from functools import partial
-from socket import AI_PASSIVE, SOCK_STREAM, getaddrinfo, socket
+from socket import AF_INET, AF_INET6, AI_PASSIVE, SOCK_STREAM, getaddrinfo, socket
 
 from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.server import Server
@@ -41,7 +41,7 @@ def main() -> None:
     parser.parse_args()
     try:
         settings = Settings.from_environment()
-        _check_host(settings.host)
+        _check_host(settings)
         logs.configure(settings.log_level)
         app = create_app(settings)
     except InvalidSettings as error:
@@ -77,16 +77,20 @@ def main() -> None:
     )
 
 
-def _check_host(host: str) -> None:
+def _check_host(settings: Settings) -> None:
     # The server would not name the variable, and fail with a traceback at some values.
+    host = settings.host
     try:
-        addresses = getaddrinfo(host, 0, type=SOCK_STREAM, flags=AI_PASSIVE)
+        # With several workers uvicorn opens one socket by itself, else the event loop opens all there are.
+        one = (AF_INET6 if ":" in host else AF_INET, SOCK_STREAM, 0, "", (host, 0))
+        several = settings.workers > 1
+        candidates = [one] if several else getaddrinfo(host, 0, type=SOCK_STREAM, flags=AI_PASSIVE)
+        for family, kind, protocol, _, address in candidates:
+            with suppress(OSError), socket(family, kind, protocol) as probe:
+                probe.bind(address)
+                return
     except (OSError, UnicodeError):
-        addresses = []
-    for family, kind, protocol, _, address in addresses:
-        with suppress(OSError), socket(family, kind, protocol) as probe:
-            probe.bind(address)
-            return
+        pass
     raise InvalidSettings("HOST: must be a name or an address of this machine, or 0.0.0.0 for all it has")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.wire.faults import MAX_FAULTS
 
+_MAX_BITS = 64
 _Schema = Mapping[str, Any]
 
 
@@ -16,7 +17,7 @@ def excerpt(value: Any, schema: _Schema) -> Any:
     array or object that has too many entries: there it finds the faults of one entry too many.
 
     Args:
-        value: what was sent; its numbers and strings are kept as they are.
+        value: what was sent; its strings are kept as they are, and numbers of up to 64 bits.
         schema: what it should be, by the keywords of OpenAPI 3.0, its references resolved.
     """
     match value, schema.get("type"):
@@ -26,6 +27,8 @@ def excerpt(value: Any, schema: _Schema) -> Any:
             return _members(value, schema)
         case list() | dict(), str():
             return type(value)()
+        case int(), _ if value.bit_length() > _MAX_BITS:
+            return 2**_MAX_BITS if value > 0 else -(2**_MAX_BITS)
     return value
 
 

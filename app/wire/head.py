@@ -26,11 +26,12 @@ class Head(NamedTuple):
     fault: Fault | None
 
 
-def examine(version: str, headers: Iterable[tuple[bytes, bytes]]) -> Head:
+def examine(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Head:
     """Look at a head.
 
     Args:
         version: of HTTP: `1.1`.
+        target: what is asked for: `/api/token`.
         headers: names in lower case, and values.
     """
     length, hosts, codings = 0, [], []
@@ -41,7 +42,7 @@ def examine(version: str, headers: Iterable[tuple[bytes, bytes]]) -> Head:
             length = number(value.strip())
         elif name == b"transfer-encoding":
             codings.append(value)
-    return Head(None if codings else length, _fault(version, hosts, codings))
+    return Head(None if codings else length, _fault(version, target, hosts, codings))
 
 
 def number(digits: bytes) -> int:
@@ -49,9 +50,11 @@ def number(digits: bytes) -> int:
     return int(digits.lstrip(b"0")[:_LONGEST] or b"0")
 
 
-def _fault(version: str, hosts: list[bytes], codings: list[bytes]) -> Fault | None:
+def _fault(version: str, target: bytes, hosts: list[bytes], codings: list[bytes]) -> Fault | None:
     if version not in _VERSIONS:
         return Fault.at("request", "must be HTTP/1.1 or HTTP/1.0")
+    if b"#" in target:
+        return Fault.at("request", "must have no fragment: leave out what begins with #")
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         return Fault.at("Host", "must be sent exactly once")
     if hosts and not _is_host(hosts[0].strip()):

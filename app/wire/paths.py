@@ -5,6 +5,8 @@ from collections.abc import Collection
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+_MAX_LENGTH = 256  # Static files look into every folder of a path.
+
 
 class ExactPaths:
     """ASGI middleware that answers 404 where Starlette would redirect, or see through a spelling.
@@ -27,7 +29,8 @@ class ExactPaths:
         """
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if (
-            path == self._base_path
+            len(path) > _MAX_LENGTH
+            or path == self._base_path
             or "/." in path
             or "//" in path
             or (path.endswith("/") and path not in self._with_slash)

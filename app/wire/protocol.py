@@ -10,34 +10,26 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.wire import head
 from app.wire.faults import ContractViolation, Fault
+from app.wire.framing import MAX_BODY, Framing
 from app.wire.request_body import PayloadTooLarge
 from app.wire.transport import AnswerTransport
 
-MAX_HEAD = 64 * 1024
-MAX_BODY = 64 * 1024
 MAX_DISCARDED = 32 * 1024 * 1024
 
-_LINE_END = b"\r\n"
-_BLANK_LINE = b"\r\n\r\n"
-_START_OF_BLANK_LINE = re.compile(rb"(\r(\n\r?)?)?\Z")
 _UPGRADE = re.compile(rb"\r\nupgrade(?=[ \t]*:)", re.IGNORECASE)
-
 _NOT_HTTP = Fault.at("request", "is not well-formed HTTP/1.1")
-_LONG_HEAD = Fault.at("request", f"has a head of more than {MAX_HEAD} bytes")
 _CUT_SHORT = Fault.at("body", "ended before it was complete")
-_LONG_CHUNKS = f"The body is longer than {MAX_BODY} bytes with its chunks and trailers; send a smaller one."
 
 
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, with the application's answer where uvicorn answers in plain text.
 
-    uvicorn gives the parser whatever arrives, and starts to count when it is too late: a request for
-    every few bytes that a client sends, whether it reads the answers or not. Here the parser gets a
-    head, then what belongs to its body, and the next head when the request has been answered; all
-    bytes count, whatever they are called: `MAX_HEAD` of a head, `MAX_BODY` of what follows it. It also
-    mends two things that the parser makes of a request: it takes one that asks for another protocol to
-    end with its head, although RFC 9110 lets a server ignore that wish, and Java's client has it by
-    default; and it takes trailers for headers.
+    uvicorn gives the parser whatever arrives, and gets a request for every few bytes that a client sends,
+    whether it reads the answers or not. Here the parser gets a head, then what belongs to its body,
+    and the next head when the request has been answered. That mends two things besides that the parser
+    makes of a request: it takes one that asks for another protocol to end with its head, although RFC
+    9110 lets a server ignore that wish, and Java's client has it by default; and it takes trailers for
+    headers.
 
     The application learns of it by `scope["state"]`: `arrived` is there when all of a request is; `refusal`
     is the exception to answer it with if it cannot be read, and `body_refusal` if only its body cannot.
@@ -48,12 +40,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._patience = patience_seconds
         self._context = contextvars.copy_context()
-        self._received = bytearray()
-        self._in_head = True
-        self._has_begun = False  # to give the lines of a head to the parser
+        self._framing = Framing()
         self._keeps_alive = True
-        self._missing: int | None = None  # bytes of a body; None if it is chunked
-        self._size = 0  # bytes that the parser got of a head, or of a chunked body
         self._has_trailers = False
         self._deadline: asyncio.TimerHandle | None = None
         self._is_deaf = False  # What else arrives is thrown away.
@@ -76,7 +64,7 @@ class HttpProtocol(HttpToolsProtocol):
             if self._discarded > MAX_DISCARDED:
                 self.transport.abort()
         else:
-            self._received += data
+            self._framing.add(data)
             self._read_on()
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -88,9 +76,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""
-        self._is_deaf = True
-        self._answers.forgive()
+        self._hear_no_more()
+        self._answers.let_go()
         self._forget_deadline()
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -116,10 +105,10 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._answers.is_closing():
             return
-        if not self._in_head:
+        if not self._framing.in_head:
             self._unset_keepalive_if_required()
             self._deadline = self.loop.call_later(self._patience, self.transport.abort)
-        elif self._received or self._has_eof:
+        elif self._framing.is_waiting or self._has_eof:
             self.loop.call_soon(self._read_next, context=self._context)
 
     # What the parser gets
@@ -129,70 +118,26 @@ class HttpProtocol(HttpToolsProtocol):
             self._read_on()
 
     def _read_on(self) -> None:
+        framing = self._framing
         while not self._is_deaf:
-            if self._in_head and self._is_answering():
-                self._pause(wanted=bool(self._received))
+            if framing.in_head and self.cycle is not None and not self.cycle.response_complete:
+                self._pause(wanted=framing.is_waiting)
                 return
-            part = self._next_head() if self._in_head else self._next_of_body()
+            try:
+                part = framing.next_part()
+            except (ContractViolation, PayloadTooLarge) as refusal:
+                self._give_up(refusal)
+                break
             if not part:
                 break
             self._feed(part)
-            if self._has_trailers and self._in_head:
-                self._has_trailers = False
-                self.parser = HttpRequestParser(self)
         self._pause(wanted=False)
         if self._has_eof and not self._is_deaf:
             self._read_end()
 
-    def _next_head(self) -> bytes:
-        """Take the lines that are there, up to the blank one that ends the head."""
-        received = self._received
-        if received and received[0] in _LINE_END and not self._has_begun:
-            # Blank lines before a head count as a part of it.
-            self._size += len(received)
-            received[:] = received.lstrip(_LINE_END)
-            self._size -= len(received)
-        if received.startswith(_LINE_END):
-            end = len(_LINE_END)
-        elif (found := received.find(_BLANK_LINE)) >= 0:
-            end = found + len(_BLANK_LINE)
-        elif self._has_begun or received[:1].isupper():
-            end = received.rfind(b"\n") + 1
-        else:
-            end = len(received)  # No method begins like this, and perhaps no line will ever end: TLS.
-        if self._size + (end or len(received)) > MAX_HEAD:
-            self._answer_unreadable(_LONG_HEAD)
-            return b""
-        self._size += end
-        self._has_begun |= end > 0
-        return _UPGRADE.sub(b"\r\nignored", _LINE_END + self._take(end))[len(_LINE_END) :]
-
-    def _next_of_body(self) -> bytes:
-        """Take what is there of a body, and nothing that follows it."""
-        received = self._received
-        if self._missing is not None:
-            part = self._take(min(self._missing, len(received)))
-            self._missing -= len(part)
-            return part
-        # A chunked body ends with a blank line, so that no blank line is beyond its end.
-        if (found := received.find(_BLANK_LINE)) >= 0:
-            end = found + len(_BLANK_LINE)
-        else:
-            cut = _START_OF_BLANK_LINE.search(received, max(0, len(received) - 3))
-            end = cut.start() if cut else len(received)
-        left = MAX_BODY - self._size
-        if end and not left:
-            self._refuse_body(PayloadTooLarge(_LONG_CHUNKS))
-            return b""
-        self._size += min(end, left)
-        return self._take(min(end, left))
-
-    def _take(self, size: int) -> bytes:
-        part = bytes(self._received[:size])
-        del self._received[:size]
-        return part
-
     def _feed(self, part: bytes) -> None:
+        if self._framing.in_head:
+            part = _UPGRADE.sub(b"\r\nignored", b"\r\n" + part)[2:]
         try:
             self.parser.feed_data(part)
         except HttpParserUpgrade:
@@ -200,24 +145,24 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self._hear_no_more()
         except HttpParserError:
-            if self._in_head:
-                self._answer_unreadable(_NOT_HTTP)
-            elif not self._is_deaf:
-                self._refuse_body(ContractViolation([_NOT_HTTP]))
+            # Of what was refused already, the parser may have an opinion as well.
+            if not self._is_deaf:
+                self._give_up(ContractViolation([_NOT_HTTP]))
+        if self._has_trailers and self._framing.in_head:
+            self._has_trailers = False
+            self.parser = HttpRequestParser(self)
 
     def _read_end(self) -> None:
-        if not self._in_head:
-            self._refuse_body(ContractViolation([_CUT_SHORT]))
-        elif self._has_begun or self._received:
-            self._answer_unreadable(_NOT_HTTP)
-        else:
+        if self._framing.is_between:
             self.transport.close()
+        else:
+            self._give_up(ContractViolation([_NOT_HTTP if self._framing.in_head else _CUT_SHORT]))
 
     # What the parser finds
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, but not a trailer."""
-        if self._in_head:
+        if self._framing.in_head:
             super().on_header(name, value)
         else:
             self._has_trailers = True
@@ -226,12 +171,12 @@ class HttpProtocol(HttpToolsProtocol):
         """Have a request answered, if only by a refusal."""
         super().on_headers_complete()
         self._unset_keepalive_if_required()
-        self._in_head, self._has_begun, self._size = False, False, 0
         cycle, version = self.cycle, self.scope["http_version"]
-        self._missing, fault = head.examine(version, self.headers)
+        length, fault = head.examine(version, self.url, self.headers)
+        self._framing.expect_body(length)
         if fault:
             self._refuse(ContractViolation([fault]))
-        elif self._missing is not None and self._missing > MAX_BODY:
+        elif length is not None and length > MAX_BODY:
             cycle.keep_alive = False
             self._hear_no_more()
         elif version == "1.0":
@@ -242,7 +187,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Expect the next request."""
-        self._in_head, self._size = True, 0
+        self._framing.expect_head()
         self.scope["state"]["arrived"] = True
         cycle = self.cycle
         if cycle.response_complete:
@@ -256,7 +201,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     # What becomes of it
 
-    def _answer_unreadable(self, fault: Fault) -> None:
+    def _give_up(self, refusal: Exception) -> None:
+        if not self._framing.in_head:
+            self._refuse_body(refusal)
+            return
         self.on_message_begin()
         self.scope |= {"method": "-", "path": "-", "raw_path": b"-", "query_string": b""}
         self.cycle = RequestResponseCycle(
@@ -272,7 +220,7 @@ class HttpProtocol(HttpToolsProtocol):
             keep_alive=False,
             on_response=self.on_response_complete,
         )
-        self._refuse(ContractViolation([fault]))
+        self._refuse(refusal)
         self._start_asgi_task(self.cycle, self.app)
 
     def _refuse(self, refusal: Exception) -> None:
@@ -291,15 +239,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _hear_no_more(self) -> None:
         self._is_deaf = True
-        self._received.clear()
-
-    def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        self._framing.drop()
 
     def _is_client_sending(self) -> bool:
         if self._has_eof or self._is_stopping:
             return False
-        return self._is_deaf or not self._in_head or self._has_begun or bool(self._received)
+        return self._is_deaf or not self._framing.is_between
 
     def _pause(self, *, wanted: bool) -> None:
         if wanted != self._is_paused and not self._has_eof and not self._answers.is_closing():

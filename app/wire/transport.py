@@ -2,7 +2,10 @@
 
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
+from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
+
+_SEND_BUFFER = 128 * 1024
 
 
 class AnswerTransport:
@@ -20,6 +23,10 @@ class AnswerTransport:
         is_client_sending: Callable[[], bool],
     ) -> None:
         """Write to `transport`, and wait for a client at most `patience_seconds`."""
+        socket = transport.get_extra_info("socket")
+        if socket is not None:
+            # The system would keep megabytes unread, and not say that a client reads until it has read many.
+            socket.setsockopt(SOL_SOCKET, SO_SNDBUF, _SEND_BUFFER)
         self._transport, self._loop, self._patience = transport, loop, patience_seconds
         self._is_client_sending = is_client_sending
         self._written: list[bytes] = []
@@ -54,14 +61,20 @@ class AnswerTransport:
         if self.is_closing():
             return
         if self._is_client_sending():
-            self.abort_later()
-            self.has_ended = True
-            self._transport.write_eof()
-            self._transport.resume_reading()
+            self._end()
             return
         if self._transport.get_write_buffer_size():
             self.abort_later()
         self._transport.close()
+
+    def _end(self) -> None:
+        self.abort_later()
+        self.has_ended = True
+        try:
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        except OSError:  # The client has reset the connection, and the event loop does not know yet.
+            self._transport.abort()
 
     def abort_later(self) -> None:
         """Abort after `patience_seconds`."""
@@ -69,7 +82,12 @@ class AnswerTransport:
         self._timer = self._loop.call_later(self._patience, self._transport.abort)
 
     def forgive(self) -> None:
-        """Do not abort: the client has moved, or is gone."""
+        """Do not abort: the client has moved."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def let_go(self) -> None:
+        """Forget the client, which is gone, and whoever knew what it does."""
+        self.forgive()
+        self._is_client_sending = lambda: False

@@ -476,6 +476,10 @@ ONCE_REFUSED: dict[str, Refusal] = {
         f"HTTP/{version}": (b"GET /api/health/live HTTP/%b\r\nHost: a\r\n\r\n" % version.encode(), 400, V, ["request"])
         for version in ("0.9", "1.2", "2.0", "3.0", "1", "x.y")
     },
+    "a fragment": (request("POST", "/api/token#/../x", JSON, body=TOKEN.valid), 400, V, ["request"]),
+    "a query of 513 bytes": (request("GET", f"/api/health/live?{'a' * 513}"), 400, V, ["query"]),
+    "a path of 257 characters in the UI": (request("GET", f"/api/ui/{'a' * 249}"), 404, P, []),
+    "a path of 30,000 folders in the UI": (request("GET", f"/api/ui/{'a/' * 30_000}a"), 404, P, []),
     "no version": (b"GET /api/health/live\r\n\r\n", 400, V, ["request"]),
     "header without a colon": (request("GET", "/api/health/live", "nonsense"), 400, V, ["request"]),
     "header with a space before the colon": (request("GET", "/api/health/live", "X-A : 1"), 400, V, ["request"]),

@@ -35,10 +35,10 @@ CHUNKED = request("POST", "/api/token", JSON, "Transfer-Encoding: chunked")
 MIB = 2**20
 
 
-@pytest.fixture(scope="module")
-def patient_url() -> Iterator[str]:
-    """Address of a service that waits 300 s for a client: longer than any test does."""
-    with serve(make_settings(body_timeout_seconds=300)) as url:
+@pytest.fixture(scope="module", params=["auto", "asyncio"])
+def patient_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Address of a service that waits 300 s for a client, longer than any test does; on each event loop."""
+    with serve(make_settings(body_timeout_seconds=300), loop=request.param) as url:
         yield url
 
 
@@ -54,7 +54,7 @@ def service() -> Iterator[Service]:
     """A service in a process of its own that waits 1 s for a client, and has no more memory after it all."""
     with running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, BODY_TIMEOUT_SECONDS="1") as service:
         # What the first requests need is not what hostile ones cost.
-        for _ in range(100):
+        for _ in range(500):
             send(service.url, POST)
         before = memory_of(service)
         yield service
@@ -138,6 +138,18 @@ def test_a_pipeline_whose_answers_nobody_reads_is_cut_off(service: Service, sent
             pourer.join(20)
             assert not pourer.is_alive(), "the service still reads, or the connection was never closed"
     assert max(grown, memory_of(service) - before) < 10 * MIB
+
+
+def test_a_pipeline_that_is_reset_leaves_nothing_behind(service: Service) -> None:
+    """What waits to be read goes with its client, and so do the timers of its connection."""
+    before = memory_of(service)
+    for _ in range(400):
+        with connect(service.url) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(POST + LIVE * 2000)
+            connection.recv(100)
+    assert send(service.url, LIVE).status == 200
+    assert memory_of(service) - before < 10 * MIB
 
 
 def test_a_slow_reader_gets_all_of_its_long_answers(hasty_url: str) -> None:
@@ -444,6 +456,7 @@ def test_an_expectation_of_http_1_0_is_ignored(patient_url: str) -> None:
         b"\x16\x03\x01\x02\x00\x01",
         b"GET /" + b"a" * 70_000,
         b"GET / HTTP/1.1\r\n" + b"X-A: 1\r\n" * 10_000,
+        b"GET / HTTP/1.1\r\n" + b"X:\r\n" * 201,
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"GET / HTTP/1.1\nHost: a\n\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nbad header\r\n",
@@ -457,6 +470,7 @@ def test_an_expectation_of_http_1_0_is_ignored(patient_url: str) -> None:
         "half a TLS greeting",
         "an endless line",
         "endless lines",
+        "many lines",
         "SSH",
         "bare line feeds",
         "half a head with a bad line",

@@ -95,7 +95,14 @@ def test_names_that_begin_like_a_token_are_audited() -> None:
 
 @pytest.mark.parametrize(
     ("host", "workers"),
-    [("a..b", "1"), ("a..b", "2"), ("nothing.invalid", "2"), ("203.0.113.1", "1"), ("[::1]", "1")],
+    [
+        ("a..b", "1"),
+        ("a..b", "2"),
+        ("*", "2"),
+        ("nothing.invalid", "2"),
+        ("203.0.113.1", "1"),
+        ("[::1]", "1"),
+    ],
 )
 def test_a_host_that_cannot_be_listened_at_is_named(host: str, workers: str) -> None:
     """The process does not start, and says which variable to change."""

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jwt
 import uvicorn
@@ -43,13 +43,16 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serve(settings: Settings, tokens: TokenService | None = None) -> Iterator[str]:
+def serve(
+    settings: Settings, tokens: TokenService | None = None, loop: Literal["auto", "asyncio"] = "auto"
+) -> Iterator[str]:
     """Serve on a free port of the loopback interface, and yield the address: `http://127.0.0.1:PORT`."""
     config = uvicorn.Config(
         create_app(settings, tokens),
         host="127.0.0.1",
         port=0,
         http=partial(HttpProtocol, patience_seconds=settings.body_timeout_seconds),  # type: ignore[arg-type]
+        loop=loop,
         ws="none",
         lifespan="on",
         log_config=None,

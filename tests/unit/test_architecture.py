@@ -19,7 +19,7 @@ MODULES = {
         "excerpt head query",
         "contract",
         "request_body request_id publication dispatcher",
-        "errors validation",
+        "errors framing validation",
         "cors protocol",
     ],
 }

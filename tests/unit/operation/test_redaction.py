@@ -1,5 +1,7 @@
 """What is a token in a log line, and what is a caller's name for something."""
 
+from base64 import urlsafe_b64encode
+
 import jwt
 import pytest
 
@@ -8,6 +10,16 @@ from app.operation.redaction import without_tokens
 SECRET = "a-throw-away-secret-of-the-unit-tests-012345"
 TOKENS = [jwt.encode({"sub": "alice"}, SECRET, headers={"kid": "k" * length}) for length in range(4)]
 HEADER, PAYLOAD, SIGNATURE = TOKENS[0].split(".")
+# As others write JSON: with blanks, in lines.
+TOKENS += [
+    f"{urlsafe_b64encode(header).decode().rstrip('=')}.{PAYLOAD}.{SIGNATURE}"
+    for header in (
+        b'{ "alg": "RS256" }',
+        b'{\n  "alg": "RS256"\n}',
+        b'{\r\n"alg":"RS256"}',
+        b'{\t"alg":"RS256"}',
+    )
+]
 
 
 @pytest.mark.parametrize("token", TOKENS)
@@ -38,6 +50,7 @@ def test_a_token_that_was_cut_or_is_of_another_kind_is_not_readable(text: str) -
     [
         "eyJ", "eyJhbGciOiJIUzI1NiJ9", "eyJ-room-1", "eyJ.a.b", "eyJoZWxsbyJ9.a.b", f"{HEADER}.{PAYLOAD}",
         f"{HEADER}_a.b.c", "eyJhIjoxfQ=.a.b", "eyJ" * 100, "eyJ.…", "",
+        "key.a.b", "new.a.b", "review.the.log",
     ],
 )  # fmt: skip
 def test_what_a_caller_named_is_readable(text: str) -> None:

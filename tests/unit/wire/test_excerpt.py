@@ -57,6 +57,8 @@ def faults_of(rule: BodyRule, body: Any) -> list[str]:
         ({"map": {"a": NESTED}}, {"map": {"a": []}}),
         ({"unknown": NESTED, "text": "a"}, {"unknown": None, "text": "a"}),
         ({"anything": NESTED}, {"anything": NESTED}),
+        ({"text": 2**64 - 1, "map": -(10**4000)}, {"text": 2**64 - 1, "map": -(2**64)}),
+        ({"list": [10**4000, True]}, {"list": [2**64, True]}),
         ("a", "a"),
     ],
 )  # fmt: skip

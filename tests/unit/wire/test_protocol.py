@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from app.wire import protocol
+from app.wire import framing, protocol
 from app.wire.contract import Contract
 from tests.support.contract import document
 
@@ -13,16 +13,16 @@ OPERATE = (Path(__file__).parents[3] / "docs" / "operate.md").read_text(encoding
 def test_every_body_fits_with_its_chunks() -> None:
     """A body that the contract allows may come in pieces of a reasonable size."""
     longest = max(o.body.max_bytes for o in Contract.load().operations.values() if o.body)
-    assert 4 * longest <= protocol.MAX_BODY
+    assert 4 * longest <= framing.MAX_BODY
 
 
 def test_the_limits_are_those_of_the_contract_and_of_the_guide() -> None:
     """Whoever reads them need not try."""
     said = re.sub(r"\s+", " ", document()["info"]["description"])
-    assert f"Its head is at most {protocol.MAX_HEAD // 1024} KiB long" in said
+    assert f"Its head is at most {framing.MAX_HEAD // 1024} KiB and {framing.MAX_LINES} lines long" in said
     assert (
-        f"a chunked body is at most {protocol.MAX_BODY // 1024} KiB long with its chunks and trailers" in said
+        f"a chunked body is at most {framing.MAX_BODY // 1024} KiB long with its chunks and trailers" in said
     )
-    assert f"| a request's head | {protocol.MAX_HEAD // 1024} KiB |" in OPERATE
-    assert f"extensions and trailers | {protocol.MAX_BODY // 1024} KiB |" in OPERATE
+    assert f"| a request's head | {framing.MAX_HEAD // 1024} KiB and {framing.MAX_LINES} lines |" in OPERATE
+    assert f"extensions and trailers | {framing.MAX_BODY // 1024} KiB |" in OPERATE
     assert f"| what is thrown away | {protocol.MAX_DISCARDED // 2**20} MiB," in OPERATE
