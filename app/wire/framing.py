@@ -26,7 +26,7 @@ class Framing:
 
     def __init__(self) -> None:
         """Begin with a head."""
-        self._received = bytearray()
+        self._received, self._at = b"", 0
         self.in_head = True
         self._has_begun = False
         self._size = self._lines = 0  # of the head, or of the chunked body, so far
@@ -34,11 +34,11 @@ class Framing:
 
     def add(self, data: bytes) -> None:
         """Take what has arrived."""
-        self._received += data
+        self._received, self._at = self._received[self._at :] + data, 0
 
     def drop(self) -> None:
         """Throw away what has arrived."""
-        self._received.clear()
+        self._received, self._at = b"", 0
 
     def expect_body(self, length: int | None) -> None:
         """Begin with a body of so many bytes, or a chunked one."""
@@ -51,12 +51,12 @@ class Framing:
     @property
     def is_waiting(self) -> bool:
         """Whether something has arrived that is in no part yet."""
-        return bool(self._received)
+        return self._at < len(self._received)
 
     @property
     def is_between(self) -> bool:
         """Whether the last request has ended, and nothing of the next one is there."""
-        return self.in_head and not self._has_begun and not self._received
+        return self.in_head and not self._has_begun and not self.is_waiting
 
     def next_part(self) -> bytes:
         """Cut off as much as there is of the head or body that is expected; nothing, if more must arrive.
@@ -68,51 +68,52 @@ class Framing:
         return self._next_of_head() if self.in_head else self._next_of_body()
 
     def _next_of_head(self) -> bytes:
-        received = self._received
-        if received and received[0] in _LINE_END and not self._has_begun:
+        received, at = self._received, self._at
+        if at < len(received) and received[at] in _LINE_END and not self._has_begun:
             # Blank lines before a head count as a part of it.
-            self._size += len(received)
-            received[:] = received.lstrip(_LINE_END)
-            self._size -= len(received)
-        if received.startswith(_LINE_END):
-            end = len(_LINE_END)
-        elif (found := received.find(_BLANK_LINE)) >= 0:
+            at = len(received) - len(received[at:].lstrip(_LINE_END))
+            self._size += at - self._at
+            self._at = at
+        if received.startswith(_LINE_END, at):
+            end = at + len(_LINE_END)
+        elif (found := received.find(_BLANK_LINE, at)) >= 0:
             end = found + len(_BLANK_LINE)
-        elif self._has_begun or received[:1].isupper():
+        elif self._has_begun or received[at : at + 1].isupper():
             # Whole lines: one that is malformed need not wait for the others.
-            end = received.rfind(b"\n") + 1
+            end = max(at, received.rfind(b"\n", at) + 1)
         else:
             end = len(received)  # No method begins like this, and perhaps no line will ever end: TLS.
-        if self._size + (end or len(received)) > MAX_HEAD:
-            raise ContractViolation([_LONG_HEAD])
-        part = self._take(end)
-        self._size += end
+        part = received[at:end]
+        self._size += len(part)
         self._lines += part.count(b"\n")
+        if self._size > MAX_HEAD or (not part and self._size + len(received) - at > MAX_HEAD):
+            raise ContractViolation([_LONG_HEAD])
         if self._lines > MAX_LINES:
             raise ContractViolation([_MANY_LINES])
-        self._has_begun |= end > 0
+        self._at = end
+        self._has_begun |= end > at
         return part
 
     def _next_of_body(self) -> bytes:
-        received = self._received
+        received, at = self._received, self._at
         if self._missing is not None:
-            part = self._take(min(self._missing, len(received)))
+            part = received[at : at + self._missing]
             self._missing -= len(part)
-            return part
-        # A chunked body ends with a blank line, so that no blank line is beyond its end.
-        if (found := received.find(_BLANK_LINE)) >= 0:
-            end = found + len(_BLANK_LINE)
         else:
-            cut = _START_OF_BLANK_LINE.search(received, max(0, len(received) - 3))
-            end = cut.start() if cut else len(received)
-        left = MAX_BODY - self._size
-        if end and not left:
-            raise PayloadTooLarge(_LONG_CHUNKS)
-        part = self._take(min(end, left))
-        self._size += len(part)
+            part = received[at : self._end_of_chunks()]
+            left = MAX_BODY - self._size
+            if part and not left:
+                raise PayloadTooLarge(_LONG_CHUNKS)
+            part = part[:left]
+            self._size += len(part)
+        self._at += len(part)
         return part
 
-    def _take(self, size: int) -> bytes:
-        part = bytes(self._received[:size])
-        del self._received[:size]
-        return part
+    def _end_of_chunks(self) -> int:
+        # A chunked body ends with a blank line, so that no blank line is beyond its end.
+        received, at = self._received, self._at
+        found = received.find(_BLANK_LINE, at)
+        if found >= 0:
+            return found + len(_BLANK_LINE)
+        cut = _START_OF_BLANK_LINE.search(received, max(at, len(received) - 3))
+        return cut.start() if cut else len(received)

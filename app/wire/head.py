@@ -2,37 +2,30 @@
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from app.wire.faults import Fault
 
 _VERSIONS = ("1.1", "1.0")
 _HOST = re.compile(
-    rb"""(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?"""
+    rb"""(?:[A-Za-z0-9._~!$&'()*+,;=-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~!$&'()*+,;=-]*)*|\[[0-9A-Fa-f:.]+\])"""
+    rb"(?::([0-9]*))?"
 )
 _MAX_PORT = 65535
 _LONGEST = 20  # No longer number is told from another one.
 
 
-class Head(NamedTuple):
-    """What a head says of its request.
-
-    Attributes:
-        length: of the body, in bytes; None if it is chunked.
-        fault: why the request cannot be answered otherwise.
-    """
-
-    length: int | None
-    fault: Fault | None
-
-
-def examine(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Head:
+def examine(
+    version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]
+) -> tuple[int | None, Fault | None]:
     """Look at a head.
 
     Args:
         version: of HTTP: `1.1`.
         target: what is asked for: `/api/token`.
         headers: names in lower case, and values.
+
+    Returns:
+        The length of the body, in bytes, or None if it is chunked; and why the request is refused, if it is.
     """
     length, hosts, codings = 0, [], []
     for name, value in headers:
@@ -42,7 +35,7 @@ def examine(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]])
             length = number(value.strip())
         elif name == b"transfer-encoding":
             codings.append(value)
-    return Head(None if codings else length, _fault(version, target, hosts, codings))
+    return None if codings else length, _fault(version, target, hosts, codings)
 
 
 def number(digits: bytes) -> int:
@@ -66,4 +59,4 @@ def _fault(version: str, target: bytes, hosts: list[bytes], codings: list[bytes]
 
 def _is_host(value: bytes) -> bool:
     found = _HOST.fullmatch(value)
-    return found is not None and number(found[1] or b"") <= _MAX_PORT
+    return found is not None and (not found[1] or number(found[1]) <= _MAX_PORT)

@@ -103,13 +103,13 @@ class HttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, when all of this one is there."""
         super().on_response_complete()
-        if self._answers.is_closing():
+        if (self._framing.is_between and not self._has_eof) or self._answers.is_closing():
             return
-        if not self._framing.in_head:
+        if self._framing.in_head:
+            self.loop.call_soon(self._read_next, context=self._context)
+        else:
             self._unset_keepalive_if_required()
             self._deadline = self.loop.call_later(self._patience, self.transport.abort)
-        elif self._framing.is_waiting or self._has_eof:
-            self.loop.call_soon(self._read_next, context=self._context)
 
     # What the parser gets
 
@@ -131,6 +131,9 @@ class HttpProtocol(HttpToolsProtocol):
             if not part:
                 break
             self._feed(part)
+            if self._has_trailers:
+                self._has_trailers = False
+                self.parser = HttpRequestParser(self)
         self._pause(wanted=False)
         if self._has_eof and not self._is_deaf:
             self._read_end()
@@ -148,9 +151,6 @@ class HttpProtocol(HttpToolsProtocol):
             # Of what was refused already, the parser may have an opinion as well.
             if not self._is_deaf:
                 self._give_up(ContractViolation([_NOT_HTTP]))
-        if self._has_trailers and self._framing.in_head:
-            self._has_trailers = False
-            self.parser = HttpRequestParser(self)
 
     def _read_end(self) -> None:
         if self._framing.is_between:
@@ -160,19 +160,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     # What the parser finds
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, but not a trailer."""
-        if self._framing.in_head:
-            super().on_header(name, value)
-        else:
-            self._has_trailers = True
-
     def on_headers_complete(self) -> None:
         """Have a request answered, if only by a refusal."""
         super().on_headers_complete()
         self._unset_keepalive_if_required()
         cycle, version = self.cycle, self.scope["http_version"]
         length, fault = head.examine(version, self.url, self.headers)
+        self.headers = []  # The next ones are trailers, or those of the next request.
         self._framing.expect_body(length)
         if fault:
             self._refuse(ContractViolation([fault]))
@@ -188,6 +182,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Expect the next request."""
         self._framing.expect_head()
+        if self.headers:
+            self._has_trailers = True
         self.scope["state"]["arrived"] = True
         cycle = self.cycle
         if cycle.response_complete:

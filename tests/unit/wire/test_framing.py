@@ -45,7 +45,8 @@ class Reading:
     def on_headers_complete(self) -> None:
         """Expect a body."""
         assert self.framing.in_head
-        self.framing.expect_body(examine("1.1", self._url, self._headers).length)
+        length, _ = examine("1.1", self._url, self._headers)
+        self.framing.expect_body(length)
 
     def on_message_complete(self) -> None:
         """Expect a head."""
