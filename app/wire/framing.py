@@ -6,16 +6,20 @@ from app.wire.faults import ContractViolation, Fault
 from app.wire.request_body import PayloadTooLarge
 
 MAX_HEAD = 64 * 1024
-MAX_LINES = 200
+MAX_HEAD_LINES = 200
 MAX_BODY = 64 * 1024
+MAX_BODY_LINES = 2000  # There is no cheaper count of what a parser has to look at: chunks, and blank lines.
 
 _LINE_END = b"\r\n"
 _BLANK_LINE = b"\r\n\r\n"
 _START_OF_BLANK_LINE = re.compile(rb"(\r(\n\r?)?)?\Z")
 
 _LONG_HEAD = Fault.at("request", f"has a head of more than {MAX_HEAD} bytes")
-_MANY_LINES = Fault.at("request", f"has a head of more than {MAX_LINES} lines")
-_LONG_CHUNKS = f"The body is longer than {MAX_BODY} bytes with its chunks and trailers; send a smaller one."
+_MANY_LINES = Fault.at("request", f"has a head of more than {MAX_HEAD_LINES} lines")
+_LONG_CHUNKS = (
+    f"The body is longer than {MAX_BODY} bytes or {MAX_BODY_LINES} lines, chunks and trailers counted; "
+    "send a smaller one."
+)
 
 
 class Framing:
@@ -42,7 +46,8 @@ class Framing:
 
     def expect_body(self, length: int | None) -> None:
         """Begin with a body of so many bytes, or a chunked one."""
-        self.in_head, self._has_begun, self._size, self._missing = False, False, 0, length
+        self.in_head, self._has_begun, self._missing = False, False, length
+        self._size = self._lines = 0
 
     def expect_head(self) -> None:
         """Begin with a head."""
@@ -68,31 +73,41 @@ class Framing:
         return self._next_of_head() if self.in_head else self._next_of_body()
 
     def _next_of_head(self) -> bytes:
-        received, at = self._received, self._at
-        if at < len(received) and received[at] in _LINE_END and not self._has_begun:
-            # Blank lines before a head count as a part of it.
-            at = len(received) - len(received[at:].lstrip(_LINE_END))
-            self._size += at - self._at
-            self._at = at
-        if received.startswith(_LINE_END, at):
-            end = at + len(_LINE_END)
-        elif (found := received.find(_BLANK_LINE, at)) >= 0:
-            end = found + len(_BLANK_LINE)
-        elif self._has_begun or received[at : at + 1].isupper():
-            # Whole lines: one that is malformed need not wait for the others.
-            end = max(at, received.rfind(b"\n", at) + 1)
-        else:
-            end = len(received)  # No method begins like this, and perhaps no line will ever end: TLS.
-        part = received[at:end]
+        if not self._has_begun:
+            self._skip_blank_lines()
+        part = self._received[self._at : self._end_of_lines()]
         self._size += len(part)
         self._lines += part.count(b"\n")
-        if self._size > MAX_HEAD or (not part and self._size + len(received) - at > MAX_HEAD):
-            raise ContractViolation([_LONG_HEAD])
-        if self._lines > MAX_LINES:
-            raise ContractViolation([_MANY_LINES])
-        self._at = end
-        self._has_begun |= end > at
+        fault = self._fault_of_head(part)
+        if fault:
+            raise ContractViolation([fault])
+        self._at += len(part)
+        self._has_begun |= bool(part)
         return part
+
+    def _skip_blank_lines(self) -> None:
+        # They may stand before a head, but count as a part of it.
+        received, at = self._received, self._at
+        if at < len(received) and received[at] in _LINE_END:
+            self._at = len(received) - len(received[at:].lstrip(_LINE_END))
+            self._size += self._at - at
+
+    def _end_of_lines(self) -> int:
+        received, at = self._received, self._at
+        if received.startswith(_LINE_END, at):
+            return at + len(_LINE_END)
+        found = received.find(_BLANK_LINE, at)
+        if found >= 0:
+            return found + len(_BLANK_LINE)
+        if self._has_begun or received[at : at + 1].isupper():
+            # Whole lines: one that is malformed need not wait for the others.
+            return max(at, received.rfind(b"\n", at) + 1)
+        return len(received)  # No method begins like this, and perhaps no line will ever end: TLS.
+
+    def _fault_of_head(self, part: bytes) -> Fault | None:
+        if self._size > MAX_HEAD or (not part and self._size + len(self._received) - self._at > MAX_HEAD):
+            return _LONG_HEAD
+        return _MANY_LINES if self._lines > MAX_HEAD_LINES else None
 
     def _next_of_body(self) -> bytes:
         received, at = self._received, self._at
@@ -102,10 +117,12 @@ class Framing:
         else:
             part = received[at : self._end_of_chunks()]
             left = MAX_BODY - self._size
-            if part and not left:
-                raise PayloadTooLarge(_LONG_CHUNKS)
+            is_too_long = bool(part) and not left
             part = part[:left]
             self._size += len(part)
+            self._lines += part.count(b"\n")
+            if is_too_long or self._lines > MAX_BODY_LINES:
+                raise PayloadTooLarge(_LONG_CHUNKS)
         self._at += len(part)
         return part
 

@@ -460,6 +460,10 @@ ONCE_REFUSED: dict[str, Refusal] = {
     "a head of 65 KiB": (request("GET", "/api/health/live", f"X-A: {'a' * 65 * 1024}"), 400, V, ["request"]),
     "a head of 200,000 headers": (
         request("GET", "/api/health/live", *["X-A: 1"] * 200_000), 400, V, ["request"]),
+    "10,000 chunks": (
+        request("POST", TOKEN.path, JSON, "Transfer-Encoding: chunked", body=chunked(*[b" "] * 10_000), length=False), 413, L, []),
+    "a chunk of blank lines": (
+        request("POST", TOKEN.path, JSON, "Transfer-Encoding: chunked", body=chunked(b"\r\n" * 8000), length=False), 413, L, []),
     "a target of 65 KiB": (request("GET", f"/{'a' * 65 * 1024}"), 400, V, ["request"]),
     "a body announced with extensions of 65 KiB": (
         request("POST", TOKEN.path, JSON, "Transfer-Encoding: chunked",

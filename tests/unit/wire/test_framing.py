@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.wire.faults import ContractViolation
-from app.wire.framing import MAX_BODY, MAX_HEAD, MAX_LINES, Framing
+from app.wire.framing import (
+    MAX_BODY,
+    MAX_BODY_LINES,
+    MAX_HEAD,
+    MAX_HEAD_LINES,
+    Framing,
+)
 from app.wire.head import examine
 from app.wire.request_body import PayloadTooLarge
 
@@ -132,12 +138,12 @@ def test_a_head_has_an_end(start: bytes, unit: bytes, size: int) -> None:
     assert sum(given) <= MAX_HEAD
 
 
-@pytest.mark.parametrize("lines", [MAX_LINES, MAX_LINES + 1])
+@pytest.mark.parametrize("lines", [MAX_HEAD_LINES, MAX_HEAD_LINES + 1])
 def test_a_head_has_so_many_lines(lines: int) -> None:
     """The first and the blank one are counted with the headers."""
     framing = Framing()
     framing.add(HEAD + b"X: y\r\n" * (lines - 3) + b"\r\n")
-    if lines <= MAX_LINES:
+    if lines <= MAX_HEAD_LINES:
         assert framing.next_part()
     else:
         with pytest.raises(ContractViolation):
@@ -145,7 +151,7 @@ def test_a_head_has_so_many_lines(lines: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 1000, 300_000])
-@pytest.mark.parametrize("unit", [b"\r\n", b"1\r\nx\r\n", b"1;" + b"e" * 98, b"a: b\r\n", b"x"])
+@pytest.mark.parametrize("unit", [b"1;" + b"e" * 98, b"e", b"400\r\n" + b"x" * 1024 + b"\r\n"])
 def test_a_chunked_body_has_an_end(unit: bytes, size: int) -> None:
     """All of its bytes count, whatever they are, and `MAX_BODY` of them get to the parser."""
     framing = Framing()
@@ -154,6 +160,18 @@ def test_a_chunked_body_has_an_end(unit: bytes, size: int) -> None:
     with pytest.raises(PayloadTooLarge, match=str(MAX_BODY)):
         pour(framing, endless(unit, size), given)
     assert sum(given) == MAX_BODY
+
+
+@pytest.mark.parametrize("size", [1, 1000, 300_000])
+@pytest.mark.parametrize("unit", [b"\r\n", b"1\r\nx\r\n", b"a: b\r\n"])
+def test_a_chunked_body_has_so_many_lines(unit: bytes, size: int) -> None:
+    """Each is something to look at for the parser, be it a chunk, a trailer or a blank line."""
+    framing = Framing()
+    framing.expect_body(None)
+    given: list[int] = []
+    with pytest.raises(PayloadTooLarge, match=str(MAX_BODY_LINES)):
+        pour(framing, endless(unit, size), given)
+    assert sum(given) <= (MAX_BODY_LINES + 1) * len(unit)
 
 
 def test_every_head_is_counted_anew() -> None:

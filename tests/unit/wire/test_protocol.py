@@ -19,10 +19,10 @@ def test_every_body_fits_with_its_chunks() -> None:
 def test_the_limits_are_those_of_the_contract_and_of_the_guide() -> None:
     """Whoever reads them need not try."""
     said = re.sub(r"\s+", " ", document()["info"]["description"])
-    assert f"Its head is at most {framing.MAX_HEAD // 1024} KiB and {framing.MAX_LINES} lines long" in said
-    assert (
-        f"a chunked body is at most {framing.MAX_BODY // 1024} KiB long with its chunks and trailers" in said
-    )
-    assert f"| a request's head | {framing.MAX_HEAD // 1024} KiB and {framing.MAX_LINES} lines |" in OPERATE
-    assert f"extensions and trailers | {framing.MAX_BODY // 1024} KiB |" in OPERATE
+    head = f"{framing.MAX_HEAD // 1024} KiB and {framing.MAX_HEAD_LINES} lines"
+    chunks = f"{framing.MAX_BODY // 1024} KiB and {framing.MAX_BODY_LINES:,} lines"
+    assert f"Its head is at most {head} long" in said
+    assert f"A chunked body is at most {chunks} long, chunks and trailers counted" in said
+    assert f"| a request's head | {head} |" in OPERATE
+    assert f"extensions and trailers | {chunks} |" in OPERATE
     assert f"| what is thrown away | {protocol.MAX_DISCARDED // 2**20} MiB," in OPERATE
