@@ -488,7 +488,7 @@ FAULTS = [
     ),
     *_in(
         "app/wire/paths.py",
-        "contract/test_hostile_input.py",
+        "unit/wire/test_paths.py",
         (
             "30,000 folders are looked into",
             "            len(path) > _MAX_LENGTH\n            or path",
@@ -518,7 +518,6 @@ FAULTS = [
             "        self._unset_keepalive_if_required()\n        super().connection_lost",
             "        super().connection_lost",
         ),
-        ("what a reset client sent is kept", "        self._framing.drop()\n", ""),
         ("what keeps coming is read for ever", "if self._discarded > MAX_DISCARDED:", "if False:"),
         (
             "a client that still sends loses its answer",

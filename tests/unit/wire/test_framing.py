@@ -81,6 +81,16 @@ def test_no_part_reaches_beyond_a_message(messages: list[bytes], cuts: list[int]
     assert b"".join(reading.parts) == b"".join(message.lstrip() for message in messages)
 
 
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_message_may_be_cut_anywhere(message: bytes) -> None:
+    """What has not arrived may come together with the next message."""
+    for cut in range(len(message)):
+        reading = Reading()
+        reading.read(message[:cut])
+        reading.read(message[cut:] + MESSAGES[0])
+        assert reading.messages == 2, cut
+
+
 def test_a_message_may_arrive_byte_by_byte() -> None:
     """The end of a head and the end of a body are found, though none of their bytes come together."""
     sent, reading = b"".join(MESSAGES), Reading()

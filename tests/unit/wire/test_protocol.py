@@ -1,13 +1,64 @@
 """The limits of the protocol, and what is said of them."""
 
+import asyncio
 import re
+import weakref
 from pathlib import Path
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from app.wire import framing, protocol
 from app.wire.contract import Contract
 from tests.support.contract import document
 
 OPERATE = (Path(__file__).parents[3] / "docs" / "operate.md").read_text(encoding="utf-8")
+
+
+class Transport(asyncio.Transport):
+    """A transport to a client that has reset the connection by the time it was answered."""
+
+    def write(self, data: Any) -> None:
+        """Write nothing."""
+
+    def is_closing(self) -> bool:
+        """Be open, as far as anybody knows."""
+        return False
+
+    def pause_reading(self) -> None:
+        """Have nothing to pause."""
+
+    def resume_reading(self) -> None:
+        """Have nothing to resume."""
+
+    def close(self) -> None:
+        """Have nothing to close."""
+
+    def get_write_buffer_size(self) -> int:
+        """Have nothing to write."""
+        return 0
+
+
+async def test_a_client_that_is_gone_is_forgotten() -> None:
+    """No timer remembers its connection, and no circle of references waits for the garbage collector."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    config, state = Config(app, lifespan="off", log_config=None), ServerState()
+    config.load()
+    connection = protocol.HttpProtocol(config, state, {}, asyncio.get_running_loop(), patience_seconds=60)
+    connection.connection_made(Transport())
+    connection.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+    await asyncio.sleep(0.01)
+    assert state.total_requests == 3
+    connection.connection_lost(ConnectionResetError())
+    known = weakref.ref(connection)
+    del connection
+    await asyncio.sleep(0)
+    assert known() is None
 
 
 def test_every_body_fits_with_its_chunks() -> None:
