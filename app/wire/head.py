@@ -32,7 +32,7 @@ def examine(
         if name == b"host":
             hosts.append(value)
         elif name == b"content-length":
-            length = number(value.strip())
+            length = number(value)
         elif name == b"transfer-encoding":
             codings.append(value)
     return None if codings else length, _fault(version, target, hosts, codings)
@@ -40,7 +40,9 @@ def examine(
 
 def number(digits: bytes) -> int:
     """Read a number of however many digits; Python's `int` reads no more than 4,300. Without any, it is 0."""
-    return int(digits.lstrip(b"0")[:_LONGEST] or b"0")
+    if len(digits) > _LONGEST:
+        digits = digits.strip().lstrip(b"0")[:_LONGEST]
+    return int(digits or b"0")
 
 
 def _fault(version: str, target: bytes, hosts: list[bytes], codings: list[bytes]) -> Fault | None:

@@ -78,7 +78,14 @@ def test_a_body_may_be_chunked_and_nothing_else(values: list[bytes], is_fine: bo
 
 @pytest.mark.parametrize(
     ("digits", "value"),
-    [(b"47", 47), (b"0", 0), (b"", 0), (b"0" * 5000 + b"47", 47), (b"18446744073709551615", 2**64 - 1)],
+    [
+        (b"47", 47),
+        (b" 47 ", 47),
+        (b"0", 0),
+        (b"", 0),
+        (b"0" * 5000 + b"47", 47),
+        (b"18446744073709551615", 2**64 - 1),
+    ],
 )
 def test_a_length_is_read(digits: bytes, value: int) -> None:
     """However many zeros lead it."""
