@@ -433,6 +433,8 @@ ONCE_REFUSED: dict[str, Refusal] = {
     "unknown method": (request("FROBNICATE", "/api/token"), 400, V, ["request"]),
     "method in lower case": (request("post", "/api/token", JSON, body=TOKEN.valid), 400, V, ["request"]),
     "HTTP/2 without upgrade": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, V, ["request"]),
+    "CONNECT to a path": (request("CONNECT", "/api/token"), 405, N, []),
+    "OPTIONS from a page, but no preflight": (request("OPTIONS", "/api/token", "Origin: http://localhost:4200"), 405, N, []),
     "CONNECT": (request("CONNECT", "localhost:80"), 400, V, ["request"]),
     "target not ASCII": (request("GET", b"/api/\xff"), 400, V, ["request"]),
     "space in the target": (request("GET", "/api/to ken"), 400, V, ["request"]),
