@@ -49,6 +49,7 @@ _WORDS = {
     "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
     "string_type": "must be text in UTF-8",
+    "string_too_short": "must not be blank",
     "string_too_long": "must be at most {max_length} characters",
     "string_unicode": "must be text in UTF-8",
     "value_error": "{error}",
@@ -90,7 +91,7 @@ class Settings(BaseSettings):
     cors_allowed_origins: CommaSeparated = Field(
         default=("http://localhost:4200",), description="Origins separated by commas, or * for any."
     )
-    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(default=7071, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     root_path: str = Field(default="", description="The path prefix that a reverse proxy takes away: /voice.")
     forwarded_allow_ips: CommaSeparated = Field(

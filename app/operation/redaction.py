@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode
 
 # A header, which begins with { and a quote or white space, and the parts after it; the last one may be cut
 # off, as long texts of callers are (text.py).
-_START = re.compile(r"(?=(e[wy][A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*[.…])")
+_START = re.compile(r"(?=(e[wy][A-Za-z0-9_-]{1,4096})\.[A-Za-z0-9_-]*[.…])")
 _EXTENT = re.compile(r"[A-Za-z0-9_.-]*")
 
 
@@ -27,5 +27,5 @@ def without_tokens(text: str) -> str:
 def _is_header(part: str) -> bool:
     try:
         return isinstance(json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4))), dict)
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return False

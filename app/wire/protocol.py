@@ -41,7 +41,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._patience = patience_seconds
         self._context = contextvars.copy_context()
         self._framing = Framing()
-        self._keeps_alive = True
+        self._keeps_alive = self._was_asked = False
         self._has_trailers = False
         self._deadline: asyncio.TimerHandle | None = None
         self._is_deaf = False  # What else arrives is thrown away.
@@ -174,8 +174,9 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
             self._hear_no_more()
         elif version == "1.0":
-            self.expect_100_continue = cycle.waiting_for_100_continue = False
-        elif cycle.waiting_for_100_continue:
+            cycle.waiting_for_100_continue = False
+        self._was_asked = cycle.waiting_for_100_continue
+        if self._was_asked:
             # A client that asked whether to send its body may do so or not: it is known when it has come.
             self._keeps_alive, cycle.keep_alive = cycle.keep_alive, False
 
@@ -191,7 +192,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        elif self.expect_100_continue and not cycle.response_started and not self._is_deaf:
+        elif self._was_asked and not cycle.response_started and not self._is_deaf:
             cycle.keep_alive = self._keeps_alive and not self._is_stopping
         super().on_message_complete()
 

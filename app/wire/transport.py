@@ -5,7 +5,7 @@ from collections.abc import Callable
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
-_SEND_BUFFER = 128 * 1024
+_SEND_BUFFER = 64 * 1024
 
 
 class AnswerTransport:

@@ -432,6 +432,17 @@ def test_a_trailer_does_not_end_the_connection(patient_url: str) -> None:
     assert not [answer for answer in answers if answer.headers["X-Request-Id"] == "trailer"]
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_trailer_does_not_keep_the_connection_open(patient_url: str, version: str) -> None:
+    """Whoever said that it is the last request waits for the end."""
+    head = CHUNKED.replace(b"1.1", version.encode(), 1).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    with connect(patient_url) as connection:
+        connection.sendall(head + chunked(VALID)[:-2] + b"Expect: 100-continue\r\n\r\n" + LIVE)
+        answer = read_answer(connection)
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        assert rest_of(connection) == b""
+
+
 def test_an_expectation_of_http_1_0_is_ignored(patient_url: str) -> None:
     """A client of 1.0 would take an interim answer for the answer."""
     head = b"POST /api/token HTTP/1.0\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"

@@ -171,15 +171,13 @@ def test_a_body_on_its_way_is_read_before_the_service_stops() -> None:
 def test_a_client_that_still_sends_holds_up_nobody() -> None:
     """SIGTERM ends a connection whose client was answered, and sends on."""
     with (
-        running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET) as service,
+        running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, BODY_TIMEOUT_SECONDS="300") as service,
         connect(service.url) as connection,
     ):
         connection.sendall(request("POST", "/api/token", "Content-Length: 1000000") + b" " * 1000)
         assert read_answer(connection).status == 415
-        started = time.monotonic()
         service.process.terminate()
-        service.process.wait()
-        assert time.monotonic() - started < 9  # BODY_TIMEOUT_SECONDS is 10.
+        service.process.wait(timeout=DEADLINE_SECONDS)
 
 
 def test_settings_that_cannot_be_used_are_named() -> None:

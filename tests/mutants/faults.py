@@ -582,7 +582,7 @@ FAULTS = [
         ),
         (
             "1.0 is told to go on",
-            "            self.expect_100_continue = cycle.waiting_for_100_continue = False\n",
+            "            cycle.waiting_for_100_continue = False\n",
             "            pass\n",
         ),
         ("an impossible Host is answered", "        if fault:\n", "        if False:\n"),

@@ -140,6 +140,7 @@ def test_origins_are_separated_by_commas(
     ("variable", "value"),
     [
         ("PORT", "hunter2"),
+        ("HOST", " "),
         ("PORT", "65536"),
         ("PORT", "-1"),
         ("WORKERS", "0"),
