@@ -148,9 +148,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self._hear_no_more()
         except HttpParserError:
-            # Of what was refused already, the parser may have an opinion as well.
-            if not self._is_deaf:
-                self._give_up(ContractViolation([_NOT_HTTP]))
+            self._give_up(ContractViolation([_NOT_HTTP]))
 
     def _read_end(self) -> None:
         if self._framing.is_between:
