@@ -597,11 +597,6 @@ FAULTS = [
             "            self.timeout",
         ),
         (
-            "what is not HTTP is answered twice",
-            "            if not self._is_deaf:\n",
-            "            if True:\n",
-        ),
-        (
             "a refusal leaves the connection open",
             "cycle.keep_alive = cycle.more_body = False",
             "cycle.more_body = False",
