@@ -8,10 +8,10 @@ from starlette.types import Send
 MEDIA_TYPE = "application/json"
 _CONTENT_TYPE = (b"content-type", MEDIA_TYPE.encode())
 _NO_STORE = (b"cache-control", b"no-store")
-_NONE: Mapping[str, str] = MappingProxyType({})
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-async def send_json(send: Send, status: int, body: bytes, headers: Mapping[str, str] = _NONE) -> None:
+async def send_json(send: Send, status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> None:
     """Send an answer, with further `headers`."""
     await send(
         {

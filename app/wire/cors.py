@@ -9,7 +9,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.wire import request_id
-from app.wire.answers import send_json
 from app.wire.errors import answer
 from app.wire.faults import ContractViolation, Fault
 
@@ -70,6 +69,4 @@ class CrossOrigin(CORSMiddleware):
             f"{bytes(decided.body).decode()}; the operator allows origins in CORS_ALLOWED_ORIGINS, "
             f"the methods are {', '.join(METHODS)}, the headers {', '.join(HEADERS)}",
         )
-        found = answer(ContractViolation([fault]))
-        scope["state"]["audit"]["errorCode"] = found.failure.code
-        await send_json(send, found.failure.status, found.body, headers)
+        await answer(ContractViolation([fault])).send(scope, send, headers)

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.operation import logs
 from app.tokens.service import MissingCredentials, MissingServerUrl, NotReady, TokenGenerationFailed
-from app.wire.answers import send_json
+from app.wire.answers import NO_HEADERS, send_json
 from app.wire.faults import MAX_FAULTS, AgentRefused, ContractViolation, Fault
 from app.wire.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
 from app.wire.timestamps import rfc3339
@@ -114,6 +114,11 @@ class ErrorAnswer:
     headers: Mapping[str, str]
     body: bytes
 
+    async def send(self, scope: Scope, send: Send, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        """Send it, with further `headers`, and tell the audit log why."""
+        scope["state"]["audit"]["errorCode"] = self.failure.code
+        await send_json(send, self.failure.status, self.body, {**self.headers, **headers})
+
 
 class ErrorResponses:
     """ASGI middleware that answers every exception by the table."""
@@ -129,10 +134,9 @@ class ErrorResponses:
             await app(scope, receive, send)
         except Exception as error:
             found = answer(error)
-            scope["state"]["audit"]["errorCode"] = found.failure.code
             if found.failure.logged:
                 logger.exception("%s", found.failure.code)
-            await send_json(send, found.failure.status, found.body, found.headers)
+            await found.send(scope, send)
 
 
 async def _refuse(scope: Scope, _receive: Receive, _send: Send) -> None:

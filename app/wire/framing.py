@@ -1,7 +1,5 @@
 """What of the bytes of a connection is one request: how far a parser may read."""
 
-import re
-
 from app.wire.faults import ContractViolation, Fault
 from app.wire.request_body import PayloadTooLarge
 
@@ -12,7 +10,7 @@ MAX_BODY_LINES = 2000  # There is no cheaper count of what a parser has to look 
 
 _LINE_END = b"\r\n"
 _BLANK_LINE = b"\r\n\r\n"
-_START_OF_BLANK_LINE = re.compile(rb"(\r(\n\r?)?)?\Z")
+_STARTS_OF_BLANK_LINE = (b"\r\n\r", b"\r\n", b"\r")
 
 _LONG_HEAD = Fault.at("request", f"has a head of more than {MAX_HEAD} bytes")
 _MANY_LINES = Fault.at("request", f"has a head of more than {MAX_HEAD_LINES} lines")
@@ -132,5 +130,6 @@ class Framing:
         found = received.find(_BLANK_LINE, at)
         if found >= 0:
             return found + len(_BLANK_LINE)
-        cut = _START_OF_BLANK_LINE.search(received, max(at, len(received) - 3))
-        return cut.start() if cut else len(received)
+        # One may have been cut by the network.
+        start = next((start for start in _STARTS_OF_BLANK_LINE if received.endswith(start, at)), b"")
+        return len(received) - len(start)

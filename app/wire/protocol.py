@@ -9,6 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.wire import head
+from app.wire.deadline import Deadline
 from app.wire.faults import ContractViolation, Fault
 from app.wire.framing import MAX_BODY, Framing
 from app.wire.request_body import PayloadTooLarge
@@ -42,8 +43,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._context = contextvars.copy_context()
         self._framing = Framing()
         self._keeps_alive = self._was_asked = False
-        self._has_trailers = False
-        self._deadline: asyncio.TimerHandle | None = None
         self._is_deaf = False  # What else arrives is thrown away.
         self._discarded = 0
         self._is_paused = False
@@ -55,6 +54,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Open a connection."""
         self._answers = AnswerTransport(transport, self.loop, self._patience, self._is_client_sending)
+        self._rest = Deadline(self.loop, self._patience, self._answers.abort)
         super().connection_made(self._answers)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
@@ -78,20 +78,20 @@ class HttpProtocol(HttpToolsProtocol):
         """Forget the client."""
         self._hear_no_more()
         self._answers.let_go()
-        self._forget_deadline()
+        self._rest.lift()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Have a client read its answers before it gets more, but do not wait for ever."""
         super().pause_writing()
-        self._answers.abort_later()
+        self._answers.deadline.set()
 
     def resume_writing(self) -> None:
         """Go on: the client has read."""
         super().resume_writing()
         if not self._answers.is_closing():
-            self._answers.forgive()
+            self._answers.deadline.lift()
 
     def shutdown(self) -> None:
         """Close the connection when the request at work has been answered."""
@@ -109,7 +109,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.loop.call_soon(self._read_next, context=self._context)
         else:
             self._unset_keepalive_if_required()
-            self._deadline = self.loop.call_later(self._patience, self.transport.abort)
+            self._rest.set()
 
     # What the parser gets
 
@@ -131,9 +131,6 @@ class HttpProtocol(HttpToolsProtocol):
             if not part:
                 break
             self._feed(part)
-            if self._has_trailers:
-                self._has_trailers = False
-                self.parser = HttpRequestParser(self)
         self._pause(wanted=False)
         if self._has_eof and not self._is_deaf:
             self._read_end()
@@ -181,18 +178,19 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Expect the next request."""
         self._framing.expect_head()
-        if self.headers:
-            self._has_trailers = True
         self.scope["state"]["arrived"] = True
         cycle = self.cycle
         if cycle.response_complete:
-            self._forget_deadline()
+            self._rest.lift()
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
         elif self._was_asked and not cycle.response_started and not self._is_deaf:
             cycle.keep_alive = self._keeps_alive and not self._is_stopping
         super().on_message_complete()
+        if self.headers:
+            # What the parser makes of trailers is not for the next request.
+            self.parser = HttpRequestParser(self)
 
     # What becomes of it
 
@@ -245,8 +243,3 @@ class HttpProtocol(HttpToolsProtocol):
         if wanted != self._is_paused and not self._has_eof and not self._answers.is_closing():
             self._is_paused = wanted
             (self.transport.pause_reading if wanted else self.transport.resume_reading)()
-
-    def _forget_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None

@@ -1,9 +1,11 @@
 """How answers leave: each in one write, and none lost by closing before it was read."""
 
-from asyncio import AbstractEventLoop, TimerHandle
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
+
+from app.wire.deadline import Deadline
 
 _SEND_BUFFER = 64 * 1024
 
@@ -27,10 +29,11 @@ class AnswerTransport:
         if socket is not None:
             # The system would keep megabytes unread, and not say that a client reads until it has read many.
             socket.setsockopt(SOL_SOCKET, SO_SNDBUF, _SEND_BUFFER)
-        self._transport, self._loop, self._patience = transport, loop, patience_seconds
+        self._transport, self._loop = transport, loop
         self._is_client_sending = is_client_sending
         self._written: list[bytes] = []
-        self._timer: TimerHandle | None = None
+        self.deadline = Deadline(loop, patience_seconds, transport.abort)
+        """Of the client, to read its answers or to end what it sends."""
         self.has_ended = False
         """Whether the end was sent, and the client's is waited for."""
 
@@ -64,11 +67,11 @@ class AnswerTransport:
             self._end()
             return
         if self._transport.get_write_buffer_size():
-            self.abort_later()
+            self.deadline.set()
         self._transport.close()
 
     def _end(self) -> None:
-        self.abort_later()
+        self.deadline.set()
         self.has_ended = True
         try:
             self._transport.write_eof()
@@ -76,18 +79,7 @@ class AnswerTransport:
         except OSError:  # The client has reset the connection, and the event loop does not know yet.
             self._transport.abort()
 
-    def abort_later(self) -> None:
-        """Abort after `patience_seconds`."""
-        self.forgive()
-        self._timer = self._loop.call_later(self._patience, self._transport.abort)
-
-    def forgive(self) -> None:
-        """Do not abort: the client has moved."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def let_go(self) -> None:
         """Forget the client, which is gone, and whoever knew what it does."""
-        self.forgive()
+        self.deadline.lift()
         self._is_client_sending = lambda: False

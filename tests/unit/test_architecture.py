@@ -14,8 +14,8 @@ MODULES = {
     "tokens": ["credentials orders", "policy", "claims", "service"],
     "operation": ["text redaction supervision", "logs", "audit"],
     "wire": [
-        "answers timestamps paths routing transport",
-        "faults",
+        "answers timestamps paths routing deadline",
+        "faults transport",
         "excerpt head query",
         "contract",
         "request_body request_id publication dispatcher",

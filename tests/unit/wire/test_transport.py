@@ -91,10 +91,10 @@ async def test_an_answer_that_is_not_taken_is_given_up() -> None:
 
 async def test_a_client_that_reads_is_forgiven() -> None:
     """The time runs anew at its next pause; and not at all when it is gone."""
-    for name in ("forgive", "let_go"):
+    for is_gone in (False, True):
         transport = Transport()
         answers = answering(transport, is_sending=False)
-        answers.abort_later()
-        getattr(answers, name)()
+        answers.deadline.set()
+        (answers.let_go if is_gone else answers.deadline.lift)()
         await asyncio.sleep(0.06)
         assert transport.done == []
