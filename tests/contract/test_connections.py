@@ -2,7 +2,6 @@
 
 import json
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +10,7 @@ import pytest
 
 from tests.support import run_log
 from tests.support.contract import assert_fits
-from tests.support.raw_http import JSON, chunked, connect, read_answer, request, send
+from tests.support.raw_http import JSON, chunked, connect, read_answer, request, reset_at_close, send
 from tests.support.server import make_settings, serve
 from tests.support.service_log import audit_lines
 
@@ -33,7 +32,6 @@ def hasty_url() -> Iterator[str]:
 def test_a_body_may_arrive_byte_by_byte(api_url: str) -> None:
     """TCP may cut a request anywhere."""
     with connect(api_url) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for i in range(len(HEAD + VALID)):
             connection.sendall((HEAD + VALID)[i : i + 1])
         assert read_answer(connection).status == 200
@@ -117,7 +115,7 @@ def test_connections_that_are_reset_leave_no_traceback(api_url: str) -> None:
     """A caller cannot fill the log by giving up."""
     for i in range(100):
         with connect(api_url) as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_at_close(connection)
             connection.sendall((HEAD + VALID) * (1 + i % 3))
             time.sleep(0.001 * (i % 3))
     with connect(api_url) as connection:
@@ -140,7 +138,6 @@ def test_a_client_that_leaves_does_no_harm(api_url: str) -> None:
 def test_an_upgrade_is_ignored_wherever_the_network_cuts(api_url: str, cut: int) -> None:
     """The body of a request that asks for another protocol may arrive later than its headers."""
     with connect(api_url) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(UPGRADE[:cut])
         time.sleep(0.05)
         connection.sendall(UPGRADE[cut:] + VALID)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
@@ -32,11 +33,18 @@ class Answer:
 
 
 def connect(url: str) -> socket.socket:
-    """Open a connection to the server of a URL."""
+    """Open a connection to the server of a URL, on which each send is a packet."""
     parts = urlsplit(url)
     assert parts.hostname
     assert parts.port
-    return socket.create_connection((parts.hostname, parts.port), timeout=_DEADLINE_SECONDS)
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=_DEADLINE_SECONDS)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def reset_at_close(connection: socket.socket) -> None:
+    """Have the connection reset when it is closed, as by a client that crashes."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def read_answer(connection: socket.socket, method: str = "POST") -> Answer:
