@@ -564,7 +564,11 @@ FAULTS = [
             "if framing.in_head and self.cycle is not None and not self.cycle.response_complete:",
             "if False:",
         ),
-        ("a trailer ends the connection", "            self.parser = HttpRequestParser(self)\n", ""),
+        (
+            "a trailer ends the connection",
+            "            self.parser = HttpRequestParser(self)\n",
+            "            pass\n",
+        ),
         (
             "a trailer is a header",
             "        self.headers = []  #",
