@@ -1,12 +1,13 @@
 """The LiveKit Token API: access tokens for LiveKit rooms, from a contract.
 
-Imports point one way: tokens < operation < wire < handlers < main < __main__; the last two
+Imports point one way: tokens, callers < operation < wire < handlers < main < __main__; the last two
 read settings.
 """
 
+import importlib
 import warnings
 
-from app.packages import run_when_needed
+from app.packages import hidden, run_when_needed
 
 # A test client, three HTTP clients, Flask and two command lines are half of the start and 16 MB of every
 # process, for nothing that a request needs. This must come before anything imports one of them.
@@ -14,5 +15,8 @@ for _package in (
     "connexion", "connexion.decorators", "httpx", "livekit.api", "requests", "uvicorn", "uvicorn.supervisors",
 ):  # fmt: skip
     run_when_needed(_package)
+# livekit-api signs with HMAC only, and PyJWT would take nine megabytes for what it never does here.
+with hidden("cryptography"):
+    importlib.import_module("jwt")
 # The service says so itself, once, when it starts.
 warnings.filterwarnings("ignore", message="The HMAC key is .* below the minimum recommended length")

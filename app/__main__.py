@@ -11,9 +11,12 @@ from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.server import Server
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from app.callers.api_keys import new_key
 from app.main import create_app, report
 from app.operation import logs
-from app.settings import InvalidSettings, Settings
+from app.settings.callers import API_KEY_NAME
+from app.settings.reading import InvalidSettings
+from app.settings.settings import Settings
 from app.tokens.claims import TokensDiffer, UnusableSecret
 from app.wire.contract import Contract
 from app.wire.protocol import HttpProtocol
@@ -30,7 +33,7 @@ class _Version(argparse.Action):
 
 
 def main() -> None:
-    """Serve until a signal says stop."""
+    """Serve until a signal says stop, or do what the command line says instead."""
     parser = argparse.ArgumentParser(
         prog="livekit-token-api",
         description="Issues access tokens for LiveKit rooms over HTTP, until a signal says stop.",
@@ -38,7 +41,29 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and exit")
-    parser.parse_args()
+    commands = parser.add_subparsers(title="instead of serving", metavar="COMMAND")
+    new_api_key = commands.add_parser("new-api-key", help="print a fresh API key, and its NAME:DIGEST")
+    new_api_key.add_argument("name", type=_api_key_name, metavar="NAME", help="whom the key is for")
+    arguments = parser.parse_args()
+    if "name" in arguments:
+        _print_new_api_key(arguments.name)
+    else:
+        _serve_as_the_environment_says()
+
+
+def _api_key_name(text: str) -> str:
+    if not API_KEY_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError("must be 1 to 64 letters, digits and . _ -")
+    return text
+
+
+def _print_new_api_key(name: str) -> None:
+    key, digest = new_key()
+    sys.stderr.write("The key, which is shown once, and what to add to API_KEY_DIGESTS:\n")
+    sys.stdout.write(f"{key}\n{name}:{digest}\n")
+
+
+def _serve_as_the_environment_says() -> None:
     try:
         settings = Settings.from_environment()
         _check_host(settings)

@@ -1,12 +1,13 @@
 """The composition root: the only place where the parts are put together."""
 
+import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connexion.middleware import ConnexionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
@@ -16,23 +17,40 @@ from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
 from inflection import underscore
 
+from app.callers.api_keys import ApiKeys
+from app.callers.caller import ClaimNames
 from app.handlers import Handlers
 from app.operation import logs
 from app.operation.audit import AuditLog
+from app.operation.readiness import (
+    AUTHENTICATION_OFF,
+    ISSUER_UNREACHABLE,
+    MISSING_CREDENTIALS,
+    REDIS_UNREACHABLE,
+    Readiness,
+)
 from app.operation.supervision import end_with_parent
-from app.settings import Settings
+from app.settings.settings import Settings
+from app.tokens.admission import AdmissionPolicy
 from app.tokens.credentials import Credentials
 from app.tokens.policy import TokenPolicy
 from app.tokens.service import TokenService
+from app.wire.authentication import Authentication
 from app.wire.contract import Contract
 from app.wire.cors import CrossOrigin
+from app.wire.deployment import as_deployed
 from app.wire.dispatcher import Dispatcher, not_found
 from app.wire.errors import ErrorResponses
 from app.wire.paths import ExactPaths
 from app.wire.publication import PublishedContract
 from app.wire.request_id import RequestId
 from app.wire.routing import Routing
+from app.wire.throttling import Throttling
 from app.wire.validation import RequestValidation
+
+if TYPE_CHECKING:
+    from app.callers.issuer import Issuer
+    from app.callers.rate_limits import RateLimits
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +64,21 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
         settings: what the operator configured.
         tokens: issues the tokens; by default, with the operator's credentials.
     """
-    contract = Contract.load()
-    handlers = Handlers(tokens or _token_service(settings, contract.max_token_bytes), settings.livekit_url)
+    contract = Contract.load(
+        partial(
+            as_deployed,
+            capabilities=_capabilities(settings),
+            max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),
+        )
+    )
+    tokens = tokens or _token_service(settings, contract.max_token_bytes)
+    issuer = _issuer(settings)
+    limits = _rate_limits(settings)
+    handlers = Handlers(tokens, settings.livekit_url, _readiness(settings, tokens, issuer, limits))
     app = ConnexionMiddleware(
-        not_found, middlewares=_the_way_of_a_request(contract, settings), lifespan=_lifespan
+        not_found,
+        middlewares=_the_way_of_a_request(contract, settings),
+        lifespan=partial(_lifespan, issuer=issuer, limits=limits),
     )
     app.add_api(
         # The copy is for Connexion, which writes into the document that it is given.
@@ -59,9 +88,11 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
         swagger_ui_options=SwaggerUIOptions(
             serve_spec=False, spec_path=PublishedContract.DOCUMENT, swagger_ui=settings.swagger_ui
         ),
+        security_map=_authentication(settings, issuer).security_map(),
         # Connexion hands on to each layer what it does not know itself.
         contract=contract,
         body_timeout_seconds=settings.body_timeout_seconds,
+        rate_limits=limits,
     )
     return app
 
@@ -79,6 +110,7 @@ def _the_way_of_a_request(contract: Contract, settings: Settings) -> list[Any]:
         partial(PublishedContract, contract=contract),
         Routing,
         SecurityMiddleware,
+        *([Throttling] if settings.is_limited else []),
         RequestValidation,
         *([ResponseValidationMiddleware] if settings.validate_responses else []),
         Dispatcher,
@@ -108,6 +140,10 @@ def report(settings: Settings) -> None:
         logger.warning("LIVEKIT_URL is not set: /connection-details cannot answer without it.")
     if settings.livekit_agents is None:
         logger.info("LIVEKIT_AGENTS is not set: callers may dispatch any agent.")
+    if settings.auth == ("none",):
+        logger.warning("AUTH is none: anybody who reaches the service gets a token for any participant.")
+    if settings.has_insecure_issuer:
+        logger.warning("OIDC_ISSUER is not https: whoever is on the way can replace its keys.")
     if settings.cors_allowed_origins == ("*",):
         logger.warning("CORS_ALLOWED_ORIGINS is *: any web page may ask for tokens.")
 
@@ -121,13 +157,72 @@ def _token_service(settings: Settings, max_bytes: int) -> TokenService:
         can_publish_data=settings.livekit_can_publish_data,
         agents=settings.livekit_agents,
         max_bytes=max_bytes,
+        max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),
     )
-    return TokenService(credentials, policy)
+    return TokenService(credentials, policy, AdmissionPolicy(settings.room_name_prefix))
+
+
+def _capabilities(settings: Settings) -> set[str]:
+    """Find what this deployment has of what the contract's `x-only-with` names."""
+    return {
+        *(Authentication.SCHEMES[method] for method in settings.auth if method in Authentication.SCHEMES),
+        *(["rateLimit"] if settings.is_limited else []),
+        *(["roomPolicy"] if settings.room_name_prefix or settings.oidc_rooms_claim else []),
+        *(["agentPolicy"] if settings.livekit_agents is not None else []),
+    }
+
+
+# What verifies signatures, and what counts requests, is ten megabytes each: for who needs it.
+def _issuer(settings: Settings) -> "Issuer | None":
+    if settings.oidc_issuer is None:
+        return None
+    from app.callers.issuer import Issuer  # noqa: PLC0415
+
+    return Issuer(settings.oidc_issuer)
+
+
+def _authentication(settings: Settings, issuer: "Issuer | None") -> Authentication:
+    keys = ApiKeys(settings.api_keys) if settings.api_keys else None
+    if issuer is None or settings.oidc_audience is None:
+        return Authentication(None, keys)
+    from app.callers.tokens import CallerTokens  # noqa: PLC0415
+
+    names = ClaimNames(settings.oidc_identity_claim, settings.oidc_name_claim, settings.oidc_rooms_claim)
+    tokens = CallerTokens(issuer, settings.oidc_audience, settings.oidc_algorithms, names)
+    return Authentication(tokens, keys)
+
+
+def _rate_limits(settings: Settings) -> "RateLimits | None":
+    if not settings.is_limited:
+        return None
+    from app.callers.rate_limits import RateLimits  # noqa: PLC0415
+
+    return RateLimits(settings.rate_limit, settings.rate_limit_total, settings.rate_limit_storage)
+
+
+def _readiness(
+    settings: Settings, tokens: TokenService, issuer: "Issuer | None", limits: "RateLimits | None"
+) -> Readiness:
+    return Readiness(
+        [
+            (MISSING_CREDENTIALS, lambda: not tokens.can_sign),
+            (ISSUER_UNREACHABLE, lambda: issuer is not None and not issuer.is_known),
+            (AUTHENTICATION_OFF, lambda: settings.auth == ("none",)),
+            (REDIS_UNREACHABLE, lambda: limits is not None and not limits.is_enforced),
+        ]
+    )
 
 
 @asynccontextmanager
-async def _lifespan(_app: object) -> AsyncIterator[None]:
+async def _lifespan(
+    _app: object, issuer: "Issuer | None", limits: "RateLimits | None"
+) -> AsyncIterator[None]:
     # What was made for the start stays: the garbage collector need not look at it again and again.
     gc.collect()
     gc.freeze()
+    watch = asyncio.create_task(issuer.watch()) if issuer else None
+    if limits:
+        await limits.prepare()
     yield
+    if watch:
+        watch.cancel()

@@ -3,9 +3,24 @@
 import importlib.util
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Modules that their package hides behind something else of the same name.
 _HIDDEN = {"__version__", "main", "problem"}
+
+
+@contextmanager
+def hidden(name: str) -> Iterator[None]:
+    """Have what is imported meanwhile find that a package is not there; but not if it is imported already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # the import system's own way to say so
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def run_when_needed(name: str) -> None:

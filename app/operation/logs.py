@@ -63,5 +63,6 @@ def configuration(level: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["json"], "level": level},
         # Connexion speaks of requests, which the audit log does better; and a caller could make it speak.
-        "loggers": {"connexion": {"level": "ERROR"}},
+        # httpx, of each time that the issuer is asked for its keys.
+        "loggers": {"connexion": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
     }

@@ -44,11 +44,11 @@ class TokenOrder(NamedTuple):
     attributes: Mapping[str, str] = MappingProxyType({})
     agents: Sequence[Agent] = ()
 
-    def completed(self) -> "TokenOrder":
+    def completed(self, room_prefix: str = "") -> "TokenOrder":
         """Copy the order, with a fresh room and identity, and a name, where it has none."""
         identity = self.identity or _fresh("user")
         return TokenOrder(
-            self.room or _fresh("room"),
+            self.room or f"{room_prefix}{_fresh('room')}",
             identity,
             self.name or identity,
             self.ttl,

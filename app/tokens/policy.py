@@ -42,6 +42,7 @@ class TokenPolicy:
 
     Attributes:
         ttl: how long a token is valid whose order does not say.
+        max_ttl: the longest that any token is valid.
         publish_sources: the tracks that may be published, by LiveKit's names.
         can_publish_data: whether data may be sent.
         agents: the agents that may be dispatched; None: any.
@@ -49,10 +50,15 @@ class TokenPolicy:
     """
 
     ttl: timedelta = timedelta(hours=1)
+    max_ttl: timedelta = timedelta(days=1)
     publish_sources: Sequence[str] = ("microphone",)
     can_publish_data: bool = True
     agents: Collection[str] | None = None
     max_bytes: int = 8000
+
+    def lifetime(self, wanted: timedelta | None) -> timedelta:
+        """Find how long a token is valid, of which its order says `wanted`."""
+        return min(wanted or self.ttl, self.max_ttl)
 
     def check_agents(self, agents: Sequence[Agent]) -> None:
         """Let agents pass that may be dispatched.

@@ -3,6 +3,7 @@
 import time
 from typing import NamedTuple
 
+from app.tokens.admission import UNRESTRICTED, AdmissionPolicy, Entitlement
 from app.tokens.claims import TokenWriter, longest_part
 from app.tokens.credentials import Credentials
 from app.tokens.orders import TokenOrder
@@ -15,10 +16,6 @@ class MissingCredentials(Exception):
 
 class MissingServerUrl(Exception):
     """The service does not know the LiveKit server that it issues tokens for."""
-
-
-class NotReady(Exception):
-    """The service cannot do what it is for."""
 
 
 class TokenGenerationFailed(Exception):
@@ -38,43 +35,48 @@ class IssuedToken(NamedTuple):
 class TokenService:
     """Issues access tokens with the least that a voice session needs."""
 
-    def __init__(self, credentials: Credentials | None, policy: TokenPolicy | None = None) -> None:
-        """Sign with `credentials`; without them the service is not ready and issues nothing.
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        policy: TokenPolicy | None = None,
+        admission: AdmissionPolicy | None = None,
+    ) -> None:
+        """Sign with `credentials`; without them the service issues nothing.
 
         Raises:
             TokensDiffer: see claims.TokenWriter.
             UnusableSecret: likewise.
         """
         self._policy = policy or TokenPolicy()
+        self._admission = admission or AdmissionPolicy()
         self._writer = TokenWriter(credentials, self._policy) if credentials else None
 
-    def check_readiness(self) -> None:
-        """Return if there are credentials to sign with.
+    @property
+    def can_sign(self) -> bool:
+        """Whether there are credentials."""
+        return self._writer is not None
 
-        Raises:
-            NotReady: there are none.
-        """
-        if self._writer is None:
-            raise NotReady
-
-    def issue(self, order: TokenOrder) -> IssuedToken:
-        """Issue a token.
+    def issue(self, order: TokenOrder, entitlement: Entitlement = UNRESTRICTED) -> IssuedToken:
+        """Issue a token to a caller with an entitlement.
 
         Raises:
             AgentNotAllowed: the operator does not let callers dispatch an agent of the order.
-            MissingCredentials: the service is not ready.
+            IdentityMismatch: see admission.AdmissionPolicy.admit.
+            MissingCredentials: the service has nothing to sign with.
+            RoomNotListed: see admission.AdmissionPolicy.admit.
+            RoomOutsidePrefix: likewise.
             TokenGenerationFailed: the token could not be written.
             TokenTooLong: the order asks for more than a token may carry.
         """
         policy = self._policy
+        completed = self._admission.admit(order, entitlement)
         policy.check_agents(order.agents)
         if self._writer is None:
             raise MissingCredentials
-        completed = order.completed()
         # One reading of the clock: what is answered as the expiry is what the token says.
         now = int(time.time())
         try:
-            expiry = now + int((order.ttl or policy.ttl).total_seconds())
+            expiry = now + int(policy.lifetime(order.ttl).total_seconds())
             jwt = self._writer.write(completed, now, expiry)
         except Exception as error:
             raise TokenGenerationFailed from error

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +12,7 @@ import yaml
 
 from app.wire.answers import MEDIA_TYPE
 from app.wire.excerpt import excerpt
-from app.wire.faults import ContractViolation, explain
+from app.wire.faults import ContractViolation, Fault, explain
 
 PATH = Path(__file__).parent.parent.parent / "spec" / "token-api.openapi.yaml"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -37,25 +37,33 @@ class BodyRule:
         max_bytes: how long the body may be.
         defaults: the value of each property that may be left out and has a default.
         audited: the name in the audit log of each property that is written there.
+        participant: the property that says what a caller's token may say as well: `identity`, `name`.
     """
 
     max_bytes: int
     defaults: Mapping[str, Any]
     audited: Mapping[str, str]
-    _document: Mapping[str, Any]
-    _schema: Mapping[str, Any]
+    participant: Mapping[str, str]
+    _schema: dict[str, Any]
     _validator: jsonschema_rs.Validator
+    _validator_without_token: jsonschema_rs.Validator
 
-    def validate(self, body: Any, audit: dict[str, Any]) -> None:
+    def validate(self, body: Any, audit: dict[str, Any], *, with_token: bool = False) -> None:
         """Check a parsed body; note its valid audited properties in `audit`.
+
+        Args:
+            body: what was sent.
+            audit: the facts of the request's audit line.
+            with_token: whether the caller's token says who it is.
 
         Raises:
             ContractViolation: with every fault of the body, up to `MAX_FAULTS`.
         """
         errors: list[jsonschema_rs.ValidationError] = []
-        if not self._validator.is_valid(body):
+        validator = self._validator if with_token else self._validator_without_token
+        if not validator.is_valid(body):
             # Each error would cost as much as the body is long.
-            errors = list(self._validator.iter_errors(excerpt(body, self._schema)))
+            errors = list(validator.iter_errors(excerpt(body, self._schema)))
         if isinstance(body, dict):
             faulty = {error.instance_path[0] for error in errors if error.instance_path}
             audit |= {
@@ -64,15 +72,27 @@ class BodyRule:
                 if body.get(name) and name not in faulty
             }
         if errors:
-            raise ContractViolation(explain(errors, self._document))
+            raise ContractViolation(explain(errors, self._schema))
+
+    def faults_of(self, part: str, text: str) -> list[Fault]:
+        """List what the contract has against what a caller's token says: its `identity` or its `name`."""
+        schema = self._schema["properties"][self.participant[part]]
+        return list(explain(_compiled(schema).iter_errors(text), schema))
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the contract: the status of its success, and the rule of its body, if it has one."""
+    """One operation of the contract.
+
+    Attributes:
+        success_status: the status of its success.
+        body: the rule of its body, if it has one.
+        is_limited: whether it may answer that there were too many requests.
+    """
 
     success_status: int
     body: BodyRule | None
+    is_limited: bool
 
 
 class Contract:
@@ -84,7 +104,9 @@ class Contract:
         schemas = document["components"]["schemas"]
         self.base_path: str = document["servers"][0]["url"]
         self.operations = {
-            operation["operationId"]: Operation(_success_status(operation), self._body(operation))
+            operation["operationId"]: Operation(
+                _success_status(operation), self._body(operation), "429" in operation["responses"]
+            )
             for operation in _operations(document)
         }
         self.max_token_bytes: int = schemas["AccessToken"]["maxLength"]
@@ -92,9 +114,9 @@ class Contract:
         self._request_id_length: int = schemas["RequestId"]["maxLength"]
 
     @classmethod
-    def load(cls, path: Path = PATH) -> Self:
-        """Read the contract from a YAML file."""
-        return cls(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
+    def load(cls, change: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict) -> Self:
+        """Read the contract, and change it as this deployment differs."""
+        return cls(change(yaml.load(PATH.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)))
 
     def copy_document(self) -> dict[str, Any]:
         """Copy the document, for a consumer that writes into it."""
@@ -112,13 +134,17 @@ class Contract:
         resolved = jsonschema_rs.dereference(schema)
         del resolved["components"]
         properties = resolved["properties"]
+        # JSON Schema has no list of nothing that is required.
+        further = resolved.get("x-required-without", {}).get("callerToken", [])
+        without_token = {**resolved, "required": resolved["required"] + further} if further else resolved
         return BodyRule(
             max_bytes=body["x-max-bytes"],
             defaults={n: p["default"] for n, p in properties.items() if "default" in p},
             audited={n: p["x-audit"] for n, p in properties.items() if "x-audit" in p},
-            _document=self.document,
+            participant={p["x-caller"]: n for n, p in properties.items() if "x-caller" in p},
             _schema=resolved,
-            _validator=jsonschema_rs.Draft4Validator(schema, keywords={"x-key-pattern": _KeyPattern}),
+            _validator=_compiled(resolved),
+            _validator_without_token=_compiled(without_token),
         )
 
     def _resolve(self, node: Mapping[str, Any]) -> Any:
@@ -128,6 +154,10 @@ class Contract:
         for step in node["$ref"].removeprefix("#/").split("/"):
             target = target[step]
         return target
+
+
+def _compiled(schema: dict[str, Any]) -> jsonschema_rs.Validator:
+    return jsonschema_rs.Draft4Validator(schema, keywords={"x-key-pattern": _KeyPattern})
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

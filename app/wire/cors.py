@@ -13,7 +13,8 @@ from app.wire.errors import answer
 from app.wire.faults import ContractViolation, Fault
 
 METHODS = ("GET", "HEAD", "POST")
-HEADERS = ("Content-Type", request_id.HEADER)
+HEADERS = ("Authorization", "Content-Type", "X-API-Key", request_id.HEADER, "traceparent")
+EXPOSED = (request_id.HEADER, "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate")
 
 
 class CrossOrigin(CORSMiddleware):
@@ -26,7 +27,7 @@ class CrossOrigin(CORSMiddleware):
             allow_origins=origins,
             allow_methods=METHODS,
             allow_headers=HEADERS,
-            expose_headers=(request_id.HEADER,),
+            expose_headers=EXPOSED,
         )
         self._simple = [
             (name.lower().encode(), value.encode()) for name, value in self.simple_headers.items()

@@ -8,7 +8,7 @@ from connexion.operations import AbstractOperation
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from app.wire.answers import send_json
+from app.wire.answers import NO_HEADERS, send_json
 from app.wire.contract import Contract
 
 
@@ -20,8 +20,9 @@ class _Call:
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         state = scope["state"]
-        arguments = (state["body"], state["audit"]) if self._has_body else ()
-        await send_json(send, self._success_status, orjson.dumps(self._function(*arguments)))
+        arguments = (state["body"], state["audit"], state["caller"]) if self._has_body else ()
+        body = orjson.dumps(self._function(*arguments))
+        await send_json(send, self._success_status, body, state.get("headers", NO_HEADERS))
 
 
 class _Calls(RoutedAPI[_Call]):  # type: ignore[misc]  # connexion ships no types

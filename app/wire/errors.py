@@ -2,14 +2,19 @@
 
 Exception
 ├── ContractViolation        400 VALIDATION_ERROR          wire/faults.py
+├── Unauthenticated          401 UNAUTHENTICATED           wire/authentication.py
 ├── AgentRefused             403 AGENT_NOT_ALLOWED         wire/faults.py
+├── IdentityRefused          403 IDENTITY_MISMATCH         wire/faults.py
+├── IdentityUnusable         403 IDENTITY_UNUSABLE         wire/faults.py
+├── RoomRefused              403 ROOM_NOT_ALLOWED          wire/faults.py
 ├── PayloadTooLarge          413 PAYLOAD_TOO_LARGE         wire/request_body.py
 ├── BodyTimeout              408 REQUEST_TIMEOUT           wire/request_body.py
 ├── UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE    wire/request_body.py
+├── RateLimited              429 RATE_LIMITED              wire/throttling.py
 ├── MissingCredentials       500 MISSING_CREDENTIALS       tokens/service.py
 ├── MissingServerUrl         500 MISSING_CREDENTIALS       tokens/service.py
 ├── TokenGenerationFailed    500 TOKEN_GENERATION_FAILED   tokens/service.py
-├── NotReady                 503 NOT_READY                 tokens/service.py
+├── NotReady                 503 NOT_READY                 operation/readiness.py
 ├── starlette HTTPException  404, 405, else as its status  Starlette, Connexion
 └── anything else            500 INTERNAL_ERROR
 """
@@ -26,16 +31,26 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.operation import logs
-from app.tokens.service import MissingCredentials, MissingServerUrl, NotReady, TokenGenerationFailed
+from app.operation.readiness import NotReady
+from app.tokens.service import MissingCredentials, MissingServerUrl, TokenGenerationFailed
 from app.wire.answers import NO_HEADERS, send_json
-from app.wire.faults import MAX_FAULTS, AgentRefused, ContractViolation, Fault
+from app.wire.authentication import Unauthenticated
+from app.wire.faults import (
+    MAX_FAULTS,
+    AgentRefused,
+    ContractViolation,
+    Fault,
+    IdentityRefused,
+    IdentityUnusable,
+    RoomRefused,
+)
 from app.wire.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
+from app.wire.throttling import RateLimited
 from app.wire.timestamps import rfc3339
 
 # As in audit.py: operators filter by the name.
 logger = logging.getLogger("app.errors")
 
-_SET_CREDENTIALS = "its operator must set LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
 _SEE_LOG = "the operator finds the cause in the log, by requestId."
 
 
@@ -47,7 +62,7 @@ class Failure:
         status: the HTTP status.
         code: the `errorCode`.
         message: the `message`; None for exceptions whose own text was written for the caller.
-        headers: further headers of the answer.
+        headers: further headers of the answer, beside those of the exception.
         logged: whether the operator needs the exception itself to find the cause.
     """
 
@@ -73,14 +88,22 @@ _BY_EXCEPTION: Mapping[type[Exception], Failure] = {
         headers={"Connection": "close"},
     ),
     UnsupportedMediaType: Failure(415, "UNSUPPORTED_MEDIA_TYPE", None),
+    Unauthenticated: Failure(401, "UNAUTHENTICATED", None),
     AgentRefused: Failure(403, "AGENT_NOT_ALLOWED", None),
+    IdentityRefused: Failure(403, "IDENTITY_MISMATCH", None),
+    IdentityUnusable: Failure(403, "IDENTITY_UNUSABLE", None),
+    RoomRefused: Failure(403, "ROOM_NOT_ALLOWED", None),
+    RateLimited: Failure(429, "RATE_LIMITED", None),
     MissingServerUrl: Failure(
         500,
         "MISSING_CREDENTIALS",
         "The service does not know its LiveKit server; its operator must set LIVEKIT_URL.",
     ),
     MissingCredentials: Failure(
-        500, "MISSING_CREDENTIALS", f"The service has no LiveKit credentials; {_SET_CREDENTIALS}"
+        500,
+        "MISSING_CREDENTIALS",
+        "The service has no LiveKit credentials; "
+        "its operator must set LIVEKIT_API_KEY and LIVEKIT_API_SECRET.",
     ),
     TokenGenerationFailed: Failure(
         500,
@@ -88,7 +111,7 @@ _BY_EXCEPTION: Mapping[type[Exception], Failure] = {
         f"The token could not be generated; {_SEE_LOG}",
         logged=True,
     ),
-    NotReady: Failure(503, "NOT_READY", f"The service cannot issue tokens; {_SET_CREDENTIALS}"),
+    NotReady: Failure(503, "NOT_READY", None, headers={"Retry-After": "5"}),
     Exception: Failure(500, "INTERNAL_ERROR", f"The service failed; {_SEE_LOG}", logged=True),
 }
 
@@ -117,7 +140,8 @@ class ErrorAnswer:
     async def send(self, scope: Scope, send: Send, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """Send it, with further `headers`, and tell the audit log why."""
         scope["state"]["audit"]["errorCode"] = self.failure.code
-        await send_json(send, self.failure.status, self.body, {**self.headers, **headers})
+        found = {**self.headers, **scope["state"].get("headers", NO_HEADERS), **headers}
+        await send_json(send, self.failure.status, self.body, found)
 
 
 class ErrorResponses:
@@ -148,10 +172,11 @@ def answer(error: Exception) -> ErrorAnswer:
     if isinstance(error, HTTPException) and _is_callers(error.status_code):
         if error.status_code not in _BY_STATUS:
             return answer(ContractViolation([Fault.at("request", "cannot be read")]))
-        failure, headers = _BY_STATUS[error.status_code], error.headers or {}
+        failure = _BY_STATUS[error.status_code]
     else:
         failure = next(_BY_EXCEPTION[c] for c in type(error).__mro__ if c in _BY_EXCEPTION)
-        headers = failure.headers
+    own = error.headers if isinstance(error, HTTPException | RateLimited | Unauthenticated) else None
+    headers = {**failure.headers, **(own or {})}
     return ErrorAnswer(failure, headers, orjson.dumps(_content(failure, error)))
 
 
@@ -163,6 +188,8 @@ def _content(failure: Failure, error: Exception) -> dict[str, Any]:
         "timestamp": rfc3339(time.time()),
         "requestId": logs.request_id.get(),
     }
+    if isinstance(error, NotReady):
+        content["reasons"] = error.codes
     if isinstance(error, ContractViolation):
         content["validationErrors"] = [
             {"field": fault.field, "message": fault.message} for fault in error.faults[:MAX_FAULTS]

@@ -61,26 +61,38 @@ class AgentRefused(Exception):
     """The caller may not dispatch an agent that it named; the message says which."""
 
 
-def explain(errors: Iterable[ValidationError], document: Mapping[str, Any]) -> Iterator[Fault]:
+class IdentityRefused(Exception):
+    """The caller may not have a token for the participant that it named; the message says for whom."""
+
+
+class IdentityUnusable(Exception):
+    """What the caller's token says it is cannot be a participant's identity; the message says why not."""
+
+
+class RoomRefused(Exception):
+    """The caller may not have a token for the room; the message says for which it may."""
+
+
+def explain(errors: Iterable[ValidationError], schema: Mapping[str, Any]) -> Iterator[Fault]:
     """Turn a JSON Schema validator's errors into faults, one by one.
 
     Args:
         errors: what jsonschema-rs found.
-        document: the contract, which says in `x-pattern-message` what a pattern demands.
+        schema: what the value should be; `x-pattern-message` says in it what a pattern demands.
     """
     errors = list(errors)
     too_short = {tuple(error.instance_path) for error in errors if error.kind.name == "minLength"}
     for error in errors:
         # A pattern has nothing to add about a string that is empty.
         if error.kind.name != "pattern" or tuple(error.instance_path) not in too_short:
-            yield from _faults(error, document)
+            yield from _faults(error, schema)
 
 
-def _faults(error: ValidationError, document: Mapping[str, Any]) -> Iterator[Fault]:
+def _faults(error: ValidationError, whole: Mapping[str, Any]) -> Iterator[Fault]:
     kind: Any = error.kind
     path = list(error.instance_path)
     *schema_path, _keyword = error.schema_path
-    schema = _lookup(document, schema_path)
+    schema = _lookup(whole, schema_path)
     match kind.name:
         case "required":
             yield Fault.at(_path([*path, kind.property]), "is required")
@@ -106,10 +118,10 @@ def _message(kind: Any, schema: Mapping[str, Any]) -> str:
     return str(schema.get(f"x-{kind.name}-message", f"does not satisfy the contract's {kind.name}"))
 
 
-def _lookup(document: Any, path: Iterable[str | int]) -> Any:
+def _lookup(schema: Any, path: Iterable[str | int]) -> Any:
     for step in path:
-        document = document[step]
-    return document
+        schema = schema[step]
+    return schema
 
 
 def _path(steps: Sequence[str | int]) -> str:

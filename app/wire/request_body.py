@@ -41,7 +41,7 @@ class BodyReader:
 
     def __init__(self, rule: BodyRule, timeout_seconds: float) -> None:
         """Read bodies that fit `rule`, and arrive within `timeout_seconds`."""
-        self._rule = rule
+        self.rule = rule
         self._timeout_seconds = timeout_seconds
 
     async def read(self, receive: Receive, scope: Scope) -> Any:
@@ -54,7 +54,7 @@ class BodyReader:
             UnsupportedMediaType: the headers announce something else than uncompressed JSON in UTF-8.
             Exception: the rest of the body cannot be read; see `HttpProtocol`.
         """
-        rule, state = self._rule, scope["state"]
+        rule, state = self.rule, scope["state"]
         announced = _announced_length(scope["headers"])
         # Our HTTP protocol tells when all of a body is there: a timer would cost more than reading it.
         timeout = nullcontext() if "arrived" in state else asyncio.timeout(self._timeout_seconds)
@@ -64,7 +64,7 @@ class BodyReader:
         except TimeoutError:
             raise BodyTimeout from None
         body = _parse(content)
-        rule.validate(body, state["audit"])
+        rule.validate(body, state["audit"], with_token=state["caller"].profile is not None)
         for name, default in rule.defaults.items():
             body.setdefault(name, default)
         return body

@@ -10,7 +10,9 @@ from connexion.middleware.request_validation import (
 from connexion.operations import AbstractOperation
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.callers.caller import ANYBODY
 from app.wire.contract import BodyRule, Contract
+from app.wire.participants import fitting
 from app.wire.query import QueryValidator
 from app.wire.request_body import BodyReader
 
@@ -38,7 +40,9 @@ class _Operation(RequestValidationOperation):  # type: ignore[misc]  # connexion
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._query.validate(scope)
         if self._body is not None:
-            scope["state"]["body"] = await self._body.read(receive, scope)
+            state = scope["state"]
+            state["caller"] = fitting(state.get("caller", ANYBODY), self._body.rule)
+            state["body"] = await self._body.read(receive, scope)
         await self.next_app(scope, receive, send)
 
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 import httpx
 import pytest
 
-from app.settings import Settings
+from app.settings.settings import Settings
 from tests.e2e.livekit_server import LiveKitServer, LiveKitUnavailable, run_livekit_server
 from tests.support.server import make_settings, serve
 

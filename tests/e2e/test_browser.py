@@ -18,7 +18,7 @@ from livekit.api import LiveKitAPI
 from livekit.protocol.room import RoomParticipantIdentity
 from playwright.async_api import Browser, expect
 
-from app.settings import Settings
+from app.settings.settings import Settings
 from examples.page import ClientMissing, PageServer
 from tests.e2e import browser_microphone, connection_details, participants, tone
 from tests.e2e.browser import DEADLINE_SECONDS, BrowserUnavailable, VoiceRoomPage, open_page, run_browser

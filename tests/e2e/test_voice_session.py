@@ -10,7 +10,7 @@ from livekit.protocol.models import ParticipantPermission
 from livekit.protocol.room import UpdateParticipantRequest
 from livekit.rtc.participant import PublishTrackError
 
-from app.settings import Settings
+from app.settings.settings import Settings
 from tests.e2e import connection_details, participants, tone
 from tests.e2e.livekit_server import LiveKitServer
 from tests.e2e.participants import soon

@@ -10,7 +10,7 @@ import jwt
 import uvicorn
 
 from app.main import create_app
-from app.settings import Settings
+from app.settings.settings import Settings
 from app.tokens.service import TokenService
 from app.wire.protocol import HttpProtocol
 from tests.support import run_log

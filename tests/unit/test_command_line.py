@@ -9,7 +9,7 @@ from uvicorn.config import Config
 from app import __main__ as command_line
 from app.main import app_from_environment
 from app.operation import logs
-from app.settings import Settings
+from app.settings.settings import Settings
 from app.tokens.claims import TokensDiffer
 from tests.support.contract import document
 from tests.support.server import KEY, SECRET

@@ -16,7 +16,7 @@ import yaml
 
 import app
 from app.main import create_app
-from app.settings import Settings
+from app.settings.settings import Settings
 from tests.support.contract import assert_fits, document, schema
 from tests.support.server import make_settings, serve
 from tests.support.service_log import audit_lines

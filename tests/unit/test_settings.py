@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from app.settings import InvalidSettings, Settings
+from app.settings.reading import InvalidSettings
+from app.settings.settings import Settings
 from tests.support.contract import schema
 
 

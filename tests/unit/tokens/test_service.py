@@ -8,10 +8,11 @@ import jwt
 import pytest
 from livekit.api import TokenVerifier
 
+from app.tokens.admission import AdmissionPolicy, Entitlement, IdentityMismatch
 from app.tokens.credentials import Credentials
 from app.tokens.orders import Agent, TokenOrder
 from app.tokens.policy import AgentNotAllowed, TokenPolicy, TokenTooLong
-from app.tokens.service import MissingCredentials, NotReady, TokenGenerationFailed, TokenService
+from app.tokens.service import MissingCredentials, TokenGenerationFailed, TokenService
 
 CREDENTIALS = Credentials("key", "a-throw-away-secret-of-the-unit-tests-012345")
 ORDER = TokenOrder(room="room-1", identity="alice", name="Alice", ttl=timedelta(seconds=90))
@@ -118,8 +119,7 @@ def test_without_credentials_nothing_is_issued(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LIVEKIT_API_KEY", "from-the-environment")
     monkeypatch.setenv("LIVEKIT_API_SECRET", "from-the-environment-too-0123456789")
     service = TokenService(None)
-    with pytest.raises(NotReady):
-        service.check_readiness()
+    assert not service.can_sign
     with pytest.raises(MissingCredentials):
         service.issue(ORDER)
 
@@ -134,3 +134,21 @@ def test_a_failure_is_wrapped() -> None:
 def test_credentials_do_not_show_the_secret() -> None:
     """Credentials may end up in a traceback."""
     assert CREDENTIALS.api_secret not in repr(CREDENTIALS)
+
+
+def test_no_token_is_valid_for_longer_than_the_operator_says() -> None:
+    """Neither by a wish, nor by default."""
+    policy = TokenPolicy(ttl=timedelta(hours=2), max_ttl=timedelta(minutes=10))
+    for wanted, seconds in ((None, 600), (timedelta(hours=1), 600), (timedelta(minutes=5), 300)):
+        claims = claims_of(TokenService(CREDENTIALS, policy).issue(ORDER._replace(ttl=wanted)).jwt)
+        assert claims["exp"] - claims["nbf"] == seconds
+
+
+def test_a_caller_gets_what_it_is_entitled_to() -> None:
+    """The token is for the caller, and rooms have the operator's prefix."""
+    service = TokenService(CREDENTIALS, admission=AdmissionPolicy("voice-"))
+    claims = claims_of(service.issue(TokenOrder(), Entitlement("alice", "Alice")).jwt)
+    assert (claims["sub"], claims["name"]) == ("alice", "Alice")
+    assert claims["video"]["room"].startswith("voice-room-")
+    with pytest.raises(IdentityMismatch):
+        service.issue(TokenOrder(identity="bob"), Entitlement("alice"))

@@ -1,0 +1,35 @@
+"""All the settings of one process."""
+
+from typing import Self
+
+from pydantic import ValidationError
+
+from app.settings.callers import CallerSettings
+from app.settings.livekit import LiveKitSettings
+from app.settings.reading import InvalidSettings, in_words
+from app.settings.server import ServerSettings
+
+
+# pydantic lists the fields of the last base first.
+class Settings(ServerSettings, CallerSettings, LiveKitSettings):
+    """The settings of one process, read once."""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            InvalidSettings: a variable has a value that cannot be used.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = error.errors(include_input=False, include_url=False)
+            raise InvalidSettings("\n".join(map(in_words, faults))) from None
+
+    @classmethod
+    def described(cls) -> str:
+        """List the environment variables, with what they are for."""
+        return "\n".join(
+            f"  {name.upper():24} {field.description}" for name, field in cls.model_fields.items()
+        )
