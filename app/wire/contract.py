@@ -133,6 +133,7 @@ class Contract:
         schema = {**body["content"][MEDIA_TYPE]["schema"], "components": self.document["components"]}
         resolved = jsonschema_rs.dereference(schema)
         del resolved["components"]
+        resolved = _flat(resolved)
         properties = resolved["properties"]
         # JSON Schema has no list of nothing that is required.
         further = resolved.get("x-required-without", {}).get("callerToken", [])
@@ -154,6 +155,18 @@ class Contract:
         for step in node["$ref"].removeprefix("#/").split("/"):
             target = target[step]
         return target
+
+
+def _flat(schema: Any) -> Any:
+    """Copy a schema, what its `allOf` add being a part of it."""
+    if isinstance(schema, list):
+        return [_flat(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    flat: dict[str, Any] = {}
+    for part in schema.get("allOf", ()):
+        flat |= _flat(part)
+    return flat | {key: _flat(value) for key, value in schema.items() if key != "allOf"}
 
 
 def _compiled(schema: dict[str, Any]) -> jsonschema_rs.Validator:

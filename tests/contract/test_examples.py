@@ -2,15 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from app.tokens.admission import UNRESTRICTED, Entitlement
 from app.tokens.orders import TokenOrder
 from app.tokens.service import IssuedToken, TokenGenerationFailed, TokenService
 from tests.support.contract import document
+from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.raw_http import JSON, Answer, request, send
 from tests.support.server import make_settings, serve
 
@@ -28,7 +30,7 @@ class FailingTokens(TokenService):
         super().__init__(None)
         self.error = error
 
-    def issue(self, _order: TokenOrder) -> IssuedToken:
+    def issue(self, _order: TokenOrder, _entitlement: Entitlement = UNRESTRICTED) -> IssuedToken:
         """Fail."""
         raise self.error
 
@@ -39,6 +41,12 @@ def post(path: str, content: Any, *headers: str) -> bytes:
     return request("POST", f"/api{path}", *(headers or (JSON,)), body=body)
 
 
+def bare(path: str, *headers: str) -> bytes:
+    """Write a request of a caller who is refused, and so needs no body."""
+    lines = [f"POST /api{path} HTTP/1.1", "Host: localhost", "Content-Length: 0", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
 def request_example(schema: str, name: str) -> Any:
     """Find an example of a request."""
     body = document()["components"]["requestBodies"][schema]
@@ -47,11 +55,21 @@ def request_example(schema: str, name: str) -> Any:
 
 @dataclass(frozen=True)
 class Trigger:
-    """What brings about the answer of an example: a request, and the service that it is sent to."""
+    """What brings about the answer of an example: a request, and the service that it is sent to.
+
+    Attributes:
+        request: to send; the last one of `times`.
+        settings: of the service.
+        tokens: what it issues tokens with.
+        claims: of the caller's token, which a service that asks for one gets; None: it asks for none.
+        times: how often the request is sent.
+    """
 
     request: bytes
     settings: tuple[tuple[str, Any], ...] = ()
     tokens: Callable[[], TokenService] | None = None
+    claims: tuple[tuple[str, Any], ...] | None = None
+    times: int = 1
 
 
 def failing(message: str) -> Callable[[], TokenService]:
@@ -60,6 +78,10 @@ def failing(message: str) -> Callable[[], TokenService]:
     return lambda: FailingTokens(error)
 
 
+API_KEYS = (("auth", "api-key"), ("api_key_digests", f"backend:{'0' * 64}"))
+ROOMS = (("oidc_rooms_claim", "rooms"),)
+IDENTITY = {"/token": "participantIdentity", "/connection-details": "participant_identity"}
+ROOM = {"/token": "roomName", "/connection-details": "room_name"}
 NO_CREDENTIALS = (("livekit_api_key", None), ("livekit_api_secret", None))
 TOKEN, DETAILS = "/token", "/connection-details"
 TRIGGERS = {
@@ -70,7 +92,8 @@ TRIGGERS = {
         post(DETAILS, request_example("ConnectionDetailsRequest", "everythingChosen"))
     ),
     "live": Trigger(request("GET", "/api/health/live")),
-    "ready": Trigger(request("GET", "/api/health/ready")),
+    "ready": Trigger(request("GET", "/api/health/ready"), API_KEYS),
+    "readyWithoutAuthentication": Trigger(request("GET", "/api/health/ready")),
     "severalFaults": Trigger(post(TOKEN, {"roomName": "my room", "expirationSeconds": 59})),
     "unknownProperty": Trigger(post(TOKEN, {**VALID[TOKEN], "expiresIn": 60})),
     "malformedJson": Trigger(post(TOKEN, b'{"roomName":1,}')),
@@ -93,7 +116,28 @@ def trigger_of(name: str, method: str, path: str) -> Trigger:
     stalled = request("POST", f"/api{path}", JSON, "Content-Length: 9")
     # A health check cannot fail; the answer that it shares with the others can be seen there.
     valid = post(path, VALID[path]) if path in VALID else post(TOKEN, VALID[TOKEN])
+    identity, room = IDENTITY.get(path), ROOM.get(path)
+    to_room = post(path, {room: "support-4711", identity: "alice"})
     return {
+        "noCredentials": Trigger(bare(path), API_KEYS),
+        "expiredToken": Trigger(bare(path), claims=(("exp", 1),)),
+        "otherAudience": Trigger(bare(path), claims=(("aud", "https://other.example.com"),)),
+        "invalidToken": Trigger(bare(path, "Authorization: Bearer x.y.z"), claims=()),
+        "unknownApiKey": Trigger(bare(path, "X-API-Key: lktoken_unknown"), API_KEYS),
+        "identityMismatch": Trigger(post(path, {room: "support-4711", identity: "bob"}), claims=()),
+        "identityUnusable": Trigger(to_room, claims=(("sub", "a b"),)),
+        "roomOutsideThePrefix": Trigger(
+            post(path, {room: "room", identity: "alice"}), (("room_name_prefix", "support-"),)
+        ),
+        "roomNotListed": Trigger(to_room, ROOMS, claims=()),
+        "freshRoomNotAllowed": Trigger(post(path, {}), ROOMS, claims=()),
+        "tooManyOfThisCaller": Trigger(valid, (("rate_limit", "1/hour"),), times=2),
+        "tooManyOfAllCallers": Trigger(valid, (("rate_limit_total", "1/hour"),), times=2),
+        "issuerUnreachable": Trigger(
+            bare(path) if path in VALID else request("GET", f"/api{path}"),
+            (("oidc_issuer", "http://127.0.0.1:1"),),
+            claims=(),
+        ),
         "unknownQueryParameter": Trigger(request("GET", f"/api{path}?verbose=1")),
         "notFound": Trigger(request(method.upper(), f"/api{path}/")),
         "methodNotAllowed": Trigger(request("DELETE", f"/api{path}")),
@@ -119,6 +163,8 @@ def response_examples() -> list[Any]:
         for path, item in document()["paths"].items()
         for method, operation in item.items()
         for status, reference in operation["responses"].items()
+        # Some of health checks are there for a linter only; no deployment has them.
+        if response(reference).get("x-only-with") != []
         for name, example in response(reference)["content"]["application/json"]["examples"].items()
     ]
 
@@ -137,17 +183,38 @@ def comparable(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def answer_to(trigger: Trigger) -> Answer:
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    """An issuer of caller tokens."""
+    with Issuer().serving() as serving:
+        yield serving
+
+
+def answer_to(trigger: Trigger, issuer: Issuer) -> Answer:
     """Send a trigger to the service that it needs."""
     tokens = trigger.tokens() if trigger.tokens else None
-    with serve(make_settings(**dict(trigger.settings)), tokens) as url:
-        return send(url, trigger.request)
+    settings, wanted = dict(trigger.settings), trigger.request
+    if trigger.claims is not None:
+        settings = {"auth": "oidc", "oidc_issuer": issuer.url, "oidc_audience": AUDIENCE, **settings}
+        if b"Bearer x.y.z" not in wanted:
+            wanted = with_token(wanted, issuer.token(**dict(trigger.claims)))
+    with serve(make_settings(**settings), tokens) as url:
+        return [send(url, wanted) for _ in range(trigger.times)][-1]
+
+
+def with_token(wanted: bytes, token: str) -> bytes:
+    """Write a request's Authorization header, instead of another one."""
+    head, end, body = wanted.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.startswith(b"Authorization:")]
+    return b"\r\n".join([*lines, f"Authorization: Bearer {token}".encode()]) + end + body
 
 
 @pytest.mark.parametrize(("trigger", "status", "example"), response_examples())
-def test_response_example_is_what_the_service_answers(trigger: Trigger, status: int, example: Any) -> None:
+def test_response_example_is_what_the_service_answers(
+    issuer: Issuer, trigger: Trigger, status: int, example: Any
+) -> None:
     """The service answers as the example says, but for what differs each time."""
-    answer = answer_to(trigger)
+    answer = answer_to(trigger, issuer)
     assert answer.status == status
     body = answer.json()
     assert body.keys() == example.keys()

@@ -11,6 +11,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from app.operation import logs
+from app.tokens.admission import UNRESTRICTED, Entitlement
 from app.tokens.orders import TokenOrder
 from app.tokens.service import IssuedToken, TokenService
 from tests.support import run_log
@@ -220,7 +221,7 @@ def test_a_failure_of_the_service_is_explained_in_the_log_only() -> None:
     """The answer to an unforeseen exception tells nothing of it; the log has it, by the request id."""
 
     class Broken(TokenService):
-        def issue(self, _order: TokenOrder) -> IssuedToken:
+        def issue(self, _order: TokenOrder, _entitlement: Entitlement = UNRESTRICTED) -> IssuedToken:
             raise RuntimeError("out of luck")
 
     with serve(make_settings(), Broken(None)) as url:

@@ -1,5 +1,6 @@
-"""Rate limits: for each caller, for all together, counted in the process; tests/e2e counts in a real Redis."""
+"""Rate limits: for each caller, and for all together, counted in the process."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,9 +63,15 @@ def test_the_answers_say_what_is_left() -> None:
 
 def test_all_callers_together_are_limited() -> None:
     """Whoever they are; what one is refused is not counted for all."""
-    with serve(make_settings(rate_limit="2/hour", rate_limit_total="3/hour", forwarded_allow_ips="*")) as url:
-        with httpx.Client(base_url=f"{url}/api") as client:
-            assert statuses(client, 4) == [200, 200, 429, 429]
+    keys = {name: f"lktoken_{name}" for name in ("one", "two", "three")}
+    digests = ",".join(f"{name}:{hashlib.sha256(key.encode()).hexdigest()}" for name, key in keys.items())
+    with limited(
+        auth="api-key", api_key_digests=digests, rate_limit="2/hour", rate_limit_total="4/hour"
+    ) as client:
+        found = {name: statuses(client, 3, headers={"X-API-Key": key}) for name, key in keys.items()}
+        last = client.post("/token", json=BODY, headers={"X-API-Key": keys["three"]})
+    assert found == {"one": [200, 200, 429], "two": [200, 200, 429], "three": [429, 429, 429]}
+    assert last.json()["message"].startswith("This caller")
 
 
 def test_without_a_limit_nothing_is_said_of_it(api: httpx.Client) -> None:

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from app.tokens.admission import UNRESTRICTED, Entitlement
 from app.tokens.orders import TokenOrder
 from app.tokens.service import IssuedToken, TokenService
 from tests.support.server import make_settings, serve
@@ -13,7 +14,7 @@ VALID = {"roomName": "room-1", "participantIdentity": "alice"}
 class Careless(TokenService):
     """A token service that makes an answer which breaks the contract."""
 
-    def issue(self, _order: TokenOrder) -> IssuedToken:
+    def issue(self, _order: TokenOrder, _entitlement: Entitlement = UNRESTRICTED) -> IssuedToken:
         """Issue a token for what is no room."""
         return IssuedToken("a.b.c", "not a room", "alice", "Alice", 1_000_000_000)
 

@@ -8,6 +8,9 @@ import pytest
 from app.main import create_app, report
 from tests.support.server import claims_of, make_settings
 
+OIDC = {"auth": "oidc", "api_key_digests": "", "oidc_audience": "tokens"}
+KEYS = {"auth": "api-key", "api_key_digests": f"backend:{'0' * 64}"}
+
 
 @pytest.mark.parametrize(
     ("changes", "said"),
@@ -32,6 +35,16 @@ from tests.support.server import claims_of, make_settings
             ["LIVEKIT_URL is not set: /connection-details cannot answer without it."],
         ),
         (
+            {"auth": "none", "api_key_digests": ""},
+            ["AUTH is none: anybody who reaches the service gets a token for any participant."],
+        ),
+        (OIDC | {"oidc_issuer": "https://login.example.com"}, []),
+        (OIDC | {"oidc_issuer": "http://localhost:8080"}, []),
+        (
+            OIDC | {"oidc_issuer": "http://login.example.com"},
+            ["OIDC_ISSUER is not https: whoever is on the way can replace its keys."],
+        ),
+        (
             {"cors_allowed_origins": "*"},
             ["CORS_ALLOWED_ORIGINS is *: any web page may ask for tokens."],
         ),
@@ -41,7 +54,7 @@ def test_the_operator_reads_what_to_mend(
     caplog: pytest.LogCaptureFixture, changes: dict[str, Any], said: list[str]
 ) -> None:
     """One line for each thing, and none where all is well."""
-    report(make_settings(**{"livekit_agents": "concierge", **changes}))
+    report(make_settings(**{"livekit_agents": "concierge", **KEYS, **changes}))
     assert [record.getMessage() for record in caplog.records] == said
 
 
