@@ -63,6 +63,10 @@ def configuration(level: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["json"], "level": level},
         # Connexion speaks of requests, which the audit log does better; and a caller could make it speak.
-        # httpx, of each time that the issuer is asked for its keys.
-        "loggers": {"connexion": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
+        # The others speak of each time that an issuer is asked for its keys.
+        "loggers": {
+            "connexion": {"level": "ERROR"},
+            "httpcore": {"level": "WARNING"},
+            "httpx": {"level": "WARNING"},
+        },
     }

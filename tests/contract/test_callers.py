@@ -370,7 +370,7 @@ def test_a_deployment_publishes_what_it_accepts(
 ) -> None:
     """Its own schemes, and the answers that they bring about."""
     found = published(request.getfixturevalue(service))
-    accepted = [{scheme: []} for scheme in schemes]
+    accepted: list[dict[str, list[str]]] = [{scheme: []} for scheme in schemes]
     assert sorted(found["components"]["securitySchemes"]) == sorted(schemes)
     for path in BODIES:
         operation = found["paths"][path]["post"]

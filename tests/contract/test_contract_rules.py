@@ -225,6 +225,15 @@ def test_a_token_request_needs_a_room_and_an_identity_only() -> None:
     assert faults_of(TOKEN, "body", VALID[TOKEN]) == faults_of(DETAILS, "body", {}) == []
 
 
+def test_a_caller_s_token_may_say_who_the_participant_is() -> None:
+    """Then the request need not; the properties that it may say are the same for both operations."""
+    rule_of(TOKEN).validate({"roomName": "room"}, {}, with_token=True)
+    with pytest.raises(ContractViolation):
+        rule_of(TOKEN).validate({}, {}, with_token=True)
+    assert rule_of(TOKEN).participant == {"identity": "participantIdentity", "name": "participantName"}
+    assert rule_of(DETAILS).participant == {"identity": "participant_identity", "name": "participant_name"}
+
+
 def test_every_property_of_a_request_has_its_test() -> None:
     """A property that is new in the contract needs a row of the tables above."""
     tested = {text.field.rsplit(".", 1)[-1] for text in TEXTS} - {"key"}
@@ -291,6 +300,7 @@ def refers_to(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+REASONS = {"type": "array", "minItems": 0, "maxItems": 8}
 ANSWERS: dict[str, dict[str, Any]] = {
     "AccessToken": {
         "type": "string", "minLength": 1, "maxLength": 8000,
@@ -309,19 +319,28 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "TokenResponse.serverUrl": SERVER_URL,
     "HealthResponse": an_object("status"),
     "HealthResponse.status": {"type": "string", "enum": ["live", "ready"]},
+    "HealthResponse.reasons": REASONS,
+    "HealthResponse.reasons[]": refers_to("Reason"),
+    "Reason": {
+        "type": "string",
+        "enum": ["authentication_off", "issuer_unreachable", "missing_credentials", "redis_unreachable"],
+    },
     "ErrorResponse": an_object("statusCode", "errorCode", "message", "timestamp", "requestId"),
     "ErrorResponse.statusCode": {"type": "integer", "format": "int32", "minimum": 400, "maximum": 599},
     "ErrorResponse.errorCode": {
         "type": "string",
         "enum": [
-            "VALIDATION_ERROR", "AGENT_NOT_ALLOWED", "NOT_FOUND", "METHOD_NOT_ALLOWED", "REQUEST_TIMEOUT",
-            "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "MISSING_CREDENTIALS", "TOKEN_GENERATION_FAILED",
-            "INTERNAL_ERROR", "NOT_READY",
+            "VALIDATION_ERROR", "UNAUTHENTICATED", "AGENT_NOT_ALLOWED", "IDENTITY_MISMATCH",
+            "IDENTITY_UNUSABLE", "ROOM_NOT_ALLOWED", "NOT_FOUND", "METHOD_NOT_ALLOWED", "REQUEST_TIMEOUT",
+            "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "MISSING_CREDENTIALS",
+            "TOKEN_GENERATION_FAILED", "INTERNAL_ERROR", "NOT_READY",
         ],
     },
     "ErrorResponse.message": {**PRINTED, "maxLength": 512},
     "ErrorResponse.timestamp": SECOND,
     "ErrorResponse.requestId": refers_to("RequestId"),
+    "ErrorResponse.reasons": REASONS,
+    "ErrorResponse.reasons[]": refers_to("Reason"),
     "ErrorResponse.validationErrors": {"type": "array", "minItems": 1, "maxItems": 100},
     "ErrorResponse.validationErrors[]": refers_to("FieldFault"),
     "FieldFault": an_object("field", "message"),
@@ -347,6 +366,16 @@ def test_what_only_other_readers_of_the_contract_go_by_reads_as_here() -> None:
     assert schemas["ParticipantAttributes"]["x-key-pattern"] == r"^[^\u0000]{0,64}$"
 
 
+def quotas(*names: str) -> dict[str, Any]:
+    """Describe a header with two numbers for one limit or two."""
+    numbers = "".join(f";{name}=[0-9]{{1,10}}" for name in names)
+    return {
+        "type": "string",
+        "maxLength": 128,
+        "pattern": f'^"(caller|total)"{numbers}(, "total"{numbers})?$',
+    }
+
+
 def test_the_rules_of_the_headers_read_as_here() -> None:
     """Each header demands this, and nothing else."""
     found = {
@@ -359,15 +388,22 @@ def test_the_rules_of_the_headers_read_as_here() -> None:
         "Access-Control-Allow-Origin": (False, origin),
         "Allow": (True, methods),
         "Cache-Control": (True, {"type": "string", "enum": ["no-store"]}),
+        "RateLimit": (False, quotas("r", "t")),
+        "RateLimit-Policy": (False, quotas("q", "w")),
+        "Retry-After": (True, {"type": "integer", "format": "int32", "minimum": 1, "maximum": 2**31 - 1}),
+        "WWW-Authenticate": (
+            True,
+            {"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[A-Za-z][ -~]*$"},
+        ),
         "X-Request-Id": (False, refers_to("RequestId")),
     }
 
 
 OPERATIONS = {
-    ("/token", "post"): "200 400 404 405 408 413 415 500",
-    ("/connection-details", "post"): "201 400 403 404 405 408 413 415 500",
-    ("/health/live", "get"): "200 400 404 405 500",
-    ("/health/ready", "get"): "200 400 404 405 500 503",
+    ("/token", "post"): "200 400 401 403 404 405 408 413 415 429 500 503",
+    ("/connection-details", "post"): "201 400 401 403 404 405 408 413 415 429 500 503",
+    ("/health/live", "get"): "200 400 401 404 405 429 500",
+    ("/health/ready", "get"): "200 400 401 404 405 429 500 503",
 }
 SUCCESSES = {
     ("/token", "post"): "TokenResponse",
@@ -378,15 +414,59 @@ SUCCESSES = {
 
 
 def test_every_operation_documents_these_statuses() -> None:
-    """There are these operations, nobody needs to say who they are, and each answers with these statuses."""
+    """There are these operations, and each answers with these statuses."""
     found = {
         (path, method): " ".join(operation["responses"])
         for path, item in document()["paths"].items()
         for method, operation in item.items()
     }
     assert found == OPERATIONS
-    assert document()["security"] == []
-    assert "securitySchemes" not in document()["components"]
+
+
+def test_tokens_are_for_callers_who_are_known_and_health_is_for_all() -> None:
+    """Either scheme admits; a part of the contract says which deployments have it."""
+    either: list[dict[str, list[str]]] = [{"callerToken": []}, {"apiKey": []}]
+    assert document()["security"] == either
+    for path, item in document()["paths"].items():
+        for operation in item.values():
+            assert operation.get("security", either) == ([{}] if path.startswith("/health/") else either)
+    schemes = document()["components"]["securitySchemes"]
+    assert {name: (scheme["type"], scheme["x-only-with"]) for name, scheme in schemes.items()} == {
+        "callerToken": ("http", ["callerToken"]),
+        "apiKey": ("apiKey", ["apiKey"]),
+    }
+    assert (schemes["apiKey"]["in"], schemes["apiKey"]["name"]) == ("header", "X-API-Key")
+    assert (schemes["callerToken"]["scheme"], schemes["callerToken"]["bearerFormat"]) == ("bearer", "JWT")
+
+
+ONLY_WITH = {
+    "401": ["callerToken", "apiKey"],
+    "429": ["rateLimit"],
+    ("403", "/token"): ["callerToken", "roomPolicy"],
+    ("403", "/connection-details"): ["agentPolicy", "callerToken", "roomPolicy"],
+    ("503", "/token"): ["callerToken"],
+    ("503", "/connection-details"): ["callerToken"],
+}
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_an_answer_that_only_some_deployments_have_says_which(path: str, method: str) -> None:
+    """The rest of them have none; a health check never answers 401 or 429, which a linter asks for."""
+    responses = document()["components"]["responses"]
+    for status, reference in document()["paths"][path][method]["responses"].items():
+        found = responses[reference["$ref"].rsplit("/", 1)[1]].get("x-only-with")
+        expected = ONLY_WITH.get(status, ONLY_WITH.get((status, path)))
+        if path.startswith("/health/") and status in {"401", "429"}:
+            expected = []
+        assert found == expected, status
+
+
+MORE = {
+    "401": {"WWW-Authenticate"},
+    "405": {"Allow"},
+    "429": {"Retry-After"},
+    "503": {"Retry-After"},
+}
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
@@ -395,11 +475,15 @@ def test_every_answer_is_documented_with_its_headers_and_its_schema(path: str, m
     responses = document()["components"]["responses"]
     for status, reference in document()["paths"][path][method]["responses"].items():
         response = responses[reference["$ref"].rsplit("/", 1)[1]]
-        headers = {"Access-Control-Allow-Origin", "Cache-Control", "X-Request-Id"}
-        assert response["headers"] == {
-            name: {"$ref": f"#/components/headers/{name}"}
-            for name in headers | ({"Allow"} if status == "405" else set())
-        }
+        headers = {"Access-Control-Allow-Origin", "Cache-Control", "X-Request-Id"} | MORE.get(status, set())
+        if status[0] in "24":
+            headers |= {"RateLimit"}
+        # What both kinds of operations answer has what either may have.
+        if status[0] in "24" and ("health" not in path or status in {"404", "405"}):
+            headers |= {"RateLimit-Policy"}
+        if response.get("x-only-with") == []:
+            headers = {*headers, "Retry-After", "WWW-Authenticate"} - {"RateLimit-Policy"}
+        assert response["headers"] == {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
         ((media_type, content),) = response["content"].items()
         schema = SUCCESSES[path, method] if status[0] == "2" else "ErrorResponse"
         assert (media_type, content["schema"]) == ("application/json", refers_to(schema))

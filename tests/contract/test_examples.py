@@ -105,7 +105,7 @@ TRIGGERS = {
         (("livekit_agents", "concierge"),),
     ),
     "missingServerUrl": Trigger(post(DETAILS, {}), (("livekit_url", None),)),
-    "notReady": Trigger(request("GET", "/api/health/ready"), NO_CREDENTIALS),
+    "notReady": Trigger(request("GET", "/api/health/ready"), NO_CREDENTIALS + API_KEYS),
 }
 
 

@@ -69,6 +69,7 @@ def hmac_signed(issuer: Issuer, secret: bytes, alg: str = "HS256", **header: Any
 def public_keys(issuer: Issuer) -> list[bytes]:
     """Write the public RSA key in each way that somebody may have taken for a secret."""
     key = issuer.keys["RS256"]
+    assert isinstance(key, RSAKey)
     jwk = issuer.public("RS256")
     pem, der = key.as_pem(private=False), key.as_der(private=False)
     return [
@@ -83,6 +84,16 @@ def public_keys(issuer: Issuer) -> list[bytes]:
         base64.urlsafe_b64decode(jwk["n"] + "=="),
         b"",
     ]
+
+
+def with_algorithm(alg: Any, signature: str = "") -> Callable[[Issuer], str]:
+    """Name another algorithm."""
+    return lambda issuer: unsigned(issuer, alg, signature)
+
+
+def with_public_key(number: int, alg: str = "HS256") -> Callable[[Issuer], str]:
+    """Sign by HMAC, with the public key for a secret."""
+    return lambda issuer: hmac_signed(issuer, public_keys(issuer)[number], alg)
 
 
 def with_payload(payload: str | bytes, alg: str = "RS256") -> Callable[[Issuer], str]:
@@ -136,10 +147,10 @@ def foreign(**header: Any) -> Callable[[Issuer], str]:
 NOW = int(time.time())
 DEEP = "[" * 3000 + "]" * 3000
 TOKENS: dict[str, Callable[[Issuer], str]] = {
-    **{f"alg {alg!r}": lambda i, alg=alg: unsigned(i, alg) + "" for alg in ("none", "None", "NONE", "nOnE", "", " none", "none\0", None, 0, [], {}, ["RS256"], {"RS256": 1}, True)},
-    **{f"alg {alg!r} with a signature": lambda i, alg=alg: unsigned(i, alg, "AAAA") for alg in ("none", "HS256", "RS1", "RS384", "RS512", "ES384", "ES256K", "Ed448", "dir", "RSA-OAEP", "rs256", "RS256 ")},
-    **{f"HMAC with the public key {n}": lambda i, n=n: hmac_signed(i, public_keys(i)[n]) for n in range(10)},
-    **{f"{alg} with the public key": lambda i, alg=alg: hmac_signed(i, public_keys(i)[0], alg) for alg in ("HS384", "HS512")},
+    **{f"alg {alg!r}": with_algorithm(alg) for alg in ("none", "None", "NONE", "nOnE", "", " none", "none\0", None, 0, [], {}, ["RS256"], {"RS256": 1}, True)},
+    **{f"alg {alg!r} with a signature": with_algorithm(alg, "AAAA") for alg in ("none", "HS256", "RS1", "RS384", "RS512", "ES384", "ES256K", "Ed448", "dir", "RSA-OAEP", "rs256", "RS256 ")},
+    **{f"HMAC with the public key {n}": with_public_key(n) for n in range(10)},
+    **{f"{alg} with the public key": with_public_key(0, alg) for alg in ("HS384", "HS512")},
     "HMAC with a published oct key": lambda i: hmac_signed(i, b"x" * 32, kid="oct"),
     "a LiveKit token of ours": lambda i: jwt.encode(i.claims(), SECRET, "HS256"),
     "a foreign key": foreign(),

@@ -53,7 +53,7 @@ def test_operation_ids_and_handler_methods_are_equal() -> None:
 
 def test_operations_are_laid_out_alike() -> None:
     """Each operation has its parts, and its responses, in the same order."""
-    order = ["operationId", "summary", "description", "tags", "requestBody", "responses"]
+    order = ["operationId", "summary", "description", "tags", "security", "requestBody", "responses"]
     for operation in operations():
         assert list(operation) == [part for part in order if part in operation]
         assert list(operation["responses"]) == sorted(operation["responses"])

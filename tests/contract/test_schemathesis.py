@@ -3,6 +3,7 @@
 The seed is fixed; `SCHEMATHESIS_SEED=random` takes and prints another one, a number repeats it.
 """
 
+import hashlib
 import os
 import random
 import re
@@ -10,9 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from app.callers.api_keys import ApiKeys
+from app.callers.caller import Caller
 from tests.support.contract import PATH
+from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.server import make_settings, serve
 
+KEY = "lktoken_a-key-for-fuzzing"
+KEYS = {"auth": "api-key", "api_key_digests": f"fuzzer:{hashlib.sha256(KEY.encode()).hexdigest()}"}
 ROOT = PATH.parent.parent
 EXECUTABLE = Path(sys.executable).parent / "schemathesis"
 
@@ -54,3 +62,34 @@ def test_a_service_that_fails_is_found_out() -> None:
     assert run.returncode == 1
     assert "Server error" in run.stdout
     assert "Schema-valid request rejected" in run.stdout
+
+
+def fuzzed(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Schemathesis with the credentials of a caller, and show what it found."""
+    run = schemathesis(url, "--seed", "1", "--max-examples", "40", "--continue-on-failure", *arguments)
+    sys.stdout.write(f"{run.stdout}\n{run.stderr}")
+    return run
+
+
+def test_no_check_fails_where_callers_have_keys() -> None:
+    """`ignored_auth` above all: without the key, or with another one, there is no token."""
+    with serve(make_settings(**KEYS, rate_limit="1000000/hour")) as url:
+        assert fuzzed(url, "-H", f"X-API-Key: {KEY}").returncode == 0
+
+
+def test_no_check_fails_where_callers_have_tokens() -> None:
+    """Likewise; a valid request may be refused here, for it may name another participant."""
+    with Issuer().serving() as issuer:
+        settings = make_settings(auth="oidc", oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
+        header = f"Authorization: Bearer {issuer.token()}"
+        with serve(settings) as url:
+            assert fuzzed(url, "-H", header, "--exclude-checks", "positive_data_acceptance").returncode == 0
+
+
+def test_a_service_that_lets_everybody_in_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ignored_auth` is not vacuous."""
+    monkeypatch.setattr(ApiKeys, "identify", lambda _keys, _key: Caller("anybody", "api-key"))
+    with serve(make_settings(**KEYS)) as url:
+        run = fuzzed(url, "-H", f"X-API-Key: {KEY}", "--checks", "ignored_auth")
+    assert run.returncode == 1
+    assert "authentication" in run.stdout

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.callers.caller import ANYBODY
 from app.wire.contract import Contract
 from app.wire.faults import ContractViolation, Fault
 from app.wire.request_body import BodyReader, PayloadTooLarge
@@ -28,7 +29,7 @@ class Reading:
         announced = [] if length is None else [(b"content-length", b"%d" % length)]
         self._scope = {
             "headers": [(b"content-type", b"application/json"), *announced],
-            "state": {"audit": self.audit},
+            "state": {"audit": self.audit, "caller": ANYBODY},
         }
 
     async def result(self) -> Any:
