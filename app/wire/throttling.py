@@ -42,8 +42,8 @@ class _Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = scope["state"]
-        quotas = await self._limits.count(_who(state.get("caller", ANYBODY), scope.get("client")))
-        state["headers"] = _headers(quotas)
+        quotas = await self._limits.count(key_of(state.get("caller", ANYBODY), scope.get("client")))
+        state["headers"] = headers_of(quotas)
         for quota in quotas:
             if quota.is_exceeded:
                 raise RateLimited(quota)
@@ -67,7 +67,8 @@ class Throttling(RoutedMiddleware[_Operations]):  # type: ignore[misc]
     api_cls = _Operations
 
 
-def _who(caller: Caller, client: tuple[str, int] | None) -> str:
+def key_of(caller: Caller, client: tuple[str, int] | None) -> str:
+    """Name whom a request is counted for: the caller who is known, else the address that it came from."""
     if caller.name:
         return f"{caller.auth}:{caller.name}"
     address = client[0] if client else ""
@@ -80,7 +81,7 @@ def _who(caller: Caller, client: tuple[str, int] | None) -> str:
     return f"address:{getattr(parsed, 'ipv4_mapped', None) or parsed}"
 
 
-def _headers(quotas: Sequence[Quota]) -> Mapping[str, str]:
+def headers_of(quotas: Sequence[Quota]) -> Mapping[str, str]:
     """Write what is left, as draft-ietf-httpapi-ratelimit-headers has it."""
     if not quotas:
         return {}

@@ -10,6 +10,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from tests.support import run_log
 from tests.support.contract import document
 from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, environment, running, serves
 from tests.support.raw_http import connect, read_answer, request, send
@@ -197,6 +198,36 @@ def test_unknown_arguments_are_refused_with_usage(argument: str) -> None:
     assert refused.returncode == 2
     assert refused.stderr.startswith("usage: livekit-token-api")
     assert argument in refused.stderr
+
+
+def test_a_fresh_api_key_is_let_in() -> None:
+    """The command prints the key, and what the operator sets; the key is in no log line."""
+    printed = run("new-api-key", "backend.1")
+    assert printed.returncode == 0
+    key, entry = printed.stdout.splitlines()
+    assert entry.startswith("backend.1:")
+    assert key not in entry + printed.stderr
+    run_log.forbid(key)
+    body = {"roomName": "r", "participantIdentity": "i"}
+    with running(
+        LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, AUTH="api-key", API_KEY_DIGESTS=entry
+    ) as service:
+        statuses = [
+            httpx.post(f"{service.url}/token", json=body, headers=headers).status_code
+            for headers in ({}, {"X-API-Key": "x"}, {"X-API-Key": key})
+        ]
+    assert statuses == [401, 401, 200]
+    line = next(line for line in service.log() if line.get("status") == 200 and "room" in line)
+    assert (line["caller"], line["auth"]) == ("backend.1", "api-key")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a,b", "x" * 65, "ü"])
+def test_the_name_of_an_api_key_fits_the_setting(name: str) -> None:
+    """No key is made that could not be set."""
+    refused = run("new-api-key", name)
+    assert refused.returncode == 2
+    assert "must be 1 to 64 letters" in refused.stderr
+    assert not refused.stdout
 
 
 def test_help_lists_the_environment_variables() -> None:

@@ -59,8 +59,30 @@ def test_whoever_asks_gets_it(code: str) -> None:
 
 
 def test_the_service_runs_none_of_what_it_does_not_need() -> None:
-    """A process of the service holds no Flask, no HTTP client and no command line of others."""
+    """A process of the service holds no Flask, no HTTP client and no command line of others.
+
+    What verifies signatures, or counts requests, is for who asks for it.
+    """
     unneeded = {"flask", "aiohttp", "requests.api", "httpx._api", "click", "watchfiles", "connexion.apps"}
+    unneeded |= {"cryptography", "joserfc", "limits", "redis"}
     loaded = run("import sys; print(*sys.modules)").split()
     assert "app.main" in loaded
     assert not unneeded & set(loaded)
+
+
+def test_a_package_can_be_hidden_from_those_who_would_import_it_for_nothing() -> None:
+    """Only meanwhile, and only if it has not been imported yet."""
+    run("import cryptography, joserfc.jwk, jwt; assert 'HS256' in jwt.algorithms.get_default_algorithms()")
+    run(
+        "from app.packages import hidden\n"
+        "with hidden('wave'):\n"
+        "    try:\n"
+        "        import wave\n"
+        "    except ImportError:\n"
+        "        pass\n"
+        "    else:\n"
+        "        raise AssertionError\n"
+        "import wave\n"
+        "with hidden('wave'):\n"
+        "    import wave\n"
+    )

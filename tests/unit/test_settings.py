@@ -1,11 +1,17 @@
 """What the environment may say."""
 
+import re
+from pathlib import Path
+
 import pytest
+from limits import parse
 from pydantic import ValidationError
 
 from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
 from tests.support.contract import schema
+
+DIGEST = f"backend:{'0a' * 32}"
 
 
 @pytest.fixture(autouse=True)
@@ -190,6 +196,59 @@ def test_origins_are_separated_by_commas(
         ("ROOT_PATH", "/a/../hunter2"),
         ("ROOT_PATH", "/."),
         ("ROOT_PATH", "https://hunter2.example/voice"),
+        ("MAX_TOKEN_TTL_SECONDS", "59"),
+        ("MAX_TOKEN_TTL_SECONDS", "86401"),
+        ("ROOM_NAME_PREFIX", "hunter 2"),
+        ("ROOM_NAME_PREFIX", "hunter2/"),
+        ("ROOM_NAME_PREFIX", "hunter2."),
+        ("ROOM_NAME_PREFIX", "x" * 129),
+        ("AUTH", "hunter2"),
+        ("AUTH", "none,oidc"),
+        ("AUTH", "none,none"),
+        ("AUTH", "oidc+api-key"),
+        ("AUTH", "OIDC"),
+        ("AUTH", ","),
+        ("AUTH", " "),
+        ("OIDC_ISSUER", "hunter2"),
+        ("OIDC_ISSUER", "ftp://hunter2.example"),
+        ("OIDC_ISSUER", "https://"),
+        ("OIDC_ISSUER", "https://user:hunter2@login.example"),
+        ("OIDC_ISSUER", "https://login.example?hunter2"),
+        ("OIDC_ISSUER", "https://login.example:99999"),
+        ("OIDC_AUDIENCE", "x" * 513),
+        ("OIDC_ALGORITHMS", "HS256"),
+        ("OIDC_ALGORITHMS", "RS256,none"),
+        ("OIDC_ALGORITHMS", "rs256"),
+        ("OIDC_ALGORITHMS", ","),
+        ("OIDC_IDENTITY_CLAIM", " "),
+        ("OIDC_IDENTITY_CLAIM", "x" * 129),
+        ("OIDC_NAME_CLAIM", " "),
+        ("OIDC_ROOMS_CLAIM", "x" * 129),
+        ("API_KEY_DIGESTS", "hunter2"),
+        ("API_KEY_DIGESTS", f"hunter2:{'0' * 63}"),
+        ("API_KEY_DIGESTS", f"hunter2:{'0' * 65}"),
+        ("API_KEY_DIGESTS", f"hunter2:{'g' * 64}"),
+        ("API_KEY_DIGESTS", f":{'0' * 64}"),
+        ("API_KEY_DIGESTS", f"hunter 2:{'0' * 64}"),
+        ("API_KEY_DIGESTS", f"{'x' * 65}:{'0' * 64}"),
+        ("API_KEY_DIGESTS", f"{DIGEST},hunter2"),
+        ("API_KEY_DIGESTS_FILE", "/hunter2/is/not/there"),
+        ("API_KEY_DIGESTS_FILE", "/"),
+        ("API_KEY_DIGESTS_FILE", "/dev/null"),
+        ("RATE_LIMIT", "hunter2"),
+        ("RATE_LIMIT", "0/minute"),
+        ("RATE_LIMIT", "-1/minute"),
+        ("RATE_LIMIT", "60"),
+        ("RATE_LIMIT", "60/fortnight"),
+        ("RATE_LIMIT", "60/minute;1000/day"),
+        ("RATE_LIMIT", "60/0 minutes"),
+        ("RATE_LIMIT_TOTAL", "99999999/minute"),
+        ("RATE_LIMIT_STORAGE", "hunter2"),
+        ("RATE_LIMIT_STORAGE", "memory://hunter2"),
+        ("RATE_LIMIT_STORAGE", "memcached://hunter2"),
+        ("RATE_LIMIT_STORAGE", "redis://"),
+        ("RATE_LIMIT_STORAGE", "redis://:hunter2@redis.example:99999"),
+        ("RATE_LIMIT_STORAGE", "redis://:hunter2@redis.example?socket_timeout=9"),
         ("FORWARDED_ALLOW_IPS", "hunter2.example"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.1/8"),
         ("FORWARDED_ALLOW_IPS", "*,10.0.0.1"),
@@ -263,3 +322,75 @@ def test_proxies_are_addresses_and_networks(
     """Nobody's forwarded headers are believed unless the operator says so."""
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", configured)
     assert Settings.from_environment().forwarded_allow_ips == proxies
+
+
+OIDC = {"AUTH": "oidc", "OIDC_ISSUER": "https://login.example.com", "OIDC_AUDIENCE": "tokens"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"AUTH": "oidc"}, ["OIDC_ISSUER", "OIDC_AUDIENCE"]),
+        ({**OIDC, "OIDC_AUDIENCE": ""}, ["OIDC_AUDIENCE"]),
+        ({**OIDC, "OIDC_ISSUER": ""}, ["OIDC_ISSUER"]),
+        ({"AUTH": "api-key"}, ["API_KEY_DIGESTS"]),
+        ({**OIDC, "AUTH": "api-key,oidc"}, ["API_KEY_DIGESTS"]),
+        ({**OIDC, "AUTH": ""}, ["AUTH", "AUTH"]),
+        ({**OIDC, "AUTH": "api-key", "API_KEY_DIGESTS": DIGEST}, ["AUTH", "AUTH"]),
+        ({"API_KEY_DIGESTS": DIGEST}, ["AUTH"]),
+        (OIDC, []),
+        ({**OIDC, "AUTH": "oidc, api-key", "API_KEY_DIGESTS": DIGEST}, []),
+        ({"AUTH": "api-key", "API_KEY_DIGESTS": DIGEST}, []),
+    ],
+)
+def test_who_is_asked_fits_what_is_known_of_callers(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: list[str]
+) -> None:
+    """Nothing is missing, and nothing is set that nobody would ask for."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    if said:
+        with pytest.raises(InvalidSettings) as caught:
+            Settings.from_environment()
+        assert [line.split(":")[0] for line in str(caught.value).splitlines()] == said
+    else:
+        assert set(Settings.from_environment().auth) <= {"oidc", "api-key"}
+
+
+def test_api_keys_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A line each, or with commas; but not beside the other variable."""
+    other = DIGEST.replace("backend", "other").upper().replace("OTHER", "other")
+    file = tmp_path / "digests"
+    file.write_text(f"{DIGEST}\n{other},\n")
+    monkeypatch.setenv("AUTH", "api-key")
+    monkeypatch.setenv("API_KEY_DIGESTS_FILE", str(file))
+    expected = bytes.fromhex(DIGEST.split(":")[1])
+    assert Settings.from_environment().api_keys == (("backend", expected), ("other", expected))
+    monkeypatch.setenv("API_KEY_DIGESTS", DIGEST)
+    with pytest.raises(InvalidSettings, match=r"^API_KEY_DIGESTS: must not be set beside"):
+        Settings.from_environment()
+    monkeypatch.delenv("API_KEY_DIGESTS")
+    file.write_text("hunter2")
+    with pytest.raises(InvalidSettings, match=r"^API_KEY_DIGESTS_FILE: must have entries") as caught:
+        Settings.from_environment()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rate", ["60/minute", "10 / second", "1/2 hours", "5/30seconds", "1000/day"])
+def test_a_rate_that_is_accepted_can_be_counted(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    """The library reads it as well."""
+    monkeypatch.setenv("RATE_LIMIT", rate)
+    settings = Settings.from_environment()
+    assert settings.is_limited
+    assert parse(settings.rate_limit or "").amount == int(re.findall(r"^[0-9]+", rate)[0])
+
+
+@pytest.mark.parametrize(
+    "url", ["memory://", "redis://redis", "rediss://:pass@redis.example.com:6380/1", "redis://u:p@[::1]:6379"]
+)
+def test_counters_may_be_kept_in_redis(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Its password does not show when the settings are printed."""
+    monkeypatch.setenv("RATE_LIMIT_STORAGE", url)
+    settings = Settings.from_environment()
+    assert settings.rate_limit_storage == url
+    assert url not in repr(settings)

@@ -1,0 +1,1 @@
+"""What tells callers apart, without HTTP."""
