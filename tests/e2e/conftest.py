@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: a real LiveKit server, and the service with its credentials."""
+"""Fixtures of the end-to-end tests: real servers, and the service with the credentials of LiveKit's."""
 
 import os
 import uuid
@@ -11,6 +11,8 @@ import pytest
 
 from app.settings.settings import Settings
 from tests.e2e.livekit_server import LiveKitServer, LiveKitUnavailable, run_livekit_server
+from tests.e2e.openid_provider import OpenIdProvider, ProviderUnavailable, run_openid_provider
+from tests.support import run_log
 from tests.support.server import make_settings, serve
 
 
@@ -37,6 +39,26 @@ def livekit_http(livekit: LiveKitServer) -> Iterator[httpx.Client]:
     """HTTP client of the LiveKit server."""
     with httpx.Client(base_url=livekit.http_url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def running_openid_provider() -> Iterator[OpenIdProvider]:
+    """A real OpenID provider, in whatever state a test has left it."""
+    with ExitStack() as stack:
+        try:
+            provider = stack.enter_context(run_openid_provider())
+        except ProviderUnavailable as unavailable:
+            give_up(str(unavailable))
+        run_log.forbid(provider.client_secret)
+        yield provider
+
+
+@pytest.fixture
+def openid_provider(running_openid_provider: OpenIdProvider) -> Iterator[OpenIdProvider]:
+    """A real OpenID provider, which is there; a test may send it away, and change its keys."""
+    yield running_openid_provider
+    running_openid_provider.thaw()
+    running_openid_provider.start()
 
 
 @pytest.fixture(scope="session")
