@@ -12,6 +12,7 @@ import pytest
 from app.settings.settings import Settings
 from tests.e2e.livekit_server import LiveKitServer, LiveKitUnavailable, run_livekit_server
 from tests.e2e.openid_provider import OpenIdProvider, ProviderUnavailable, run_openid_provider
+from tests.e2e.redis_server import RedisServer, RedisUnavailable, run_redis_server
 from tests.support import run_log
 from tests.support.server import make_settings, serve
 
@@ -59,6 +60,25 @@ def openid_provider(running_openid_provider: OpenIdProvider) -> Iterator[OpenIdP
     yield running_openid_provider
     running_openid_provider.thaw()
     running_openid_provider.start()
+
+
+@pytest.fixture(scope="session")
+def running_redis() -> Iterator[RedisServer]:
+    """A real Redis, in whatever state a test has left it."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(run_redis_server())
+        except RedisUnavailable as unavailable:
+            give_up(str(unavailable))
+        yield server
+
+
+@pytest.fixture
+def redis(running_redis: RedisServer) -> Iterator[RedisServer]:
+    """A real Redis, which is there; a test may send it away. What others have counted there stays."""
+    yield running_redis
+    running_redis.thaw()
+    running_redis.start()
 
 
 @pytest.fixture(scope="session")
