@@ -2,14 +2,18 @@
 
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from typing import NoReturn
 
 import httpx
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from app.settings.settings import Settings
+from examples.page import ClientMissing, PageServer
+from tests.e2e.browser import BrowserUnavailable, run_browser
 from tests.e2e.livekit_server import LiveKitServer, LiveKitUnavailable, run_livekit_server
 from tests.e2e.openid_provider import OpenIdProvider, ProviderUnavailable, run_openid_provider
 from tests.e2e.redis_server import RedisServer, RedisUnavailable, run_redis_server
@@ -94,6 +98,28 @@ def tokens_api(settings: Settings) -> Iterator[httpx.Client]:
     """HTTP client of a service that issues tokens for the LiveKit server; relative to `/api`."""
     with serve(settings) as url, httpx.Client(base_url=f"{url}/api") as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def page_server() -> Iterator[PageServer]:
+    """The page's server, which has its origin but does not serve yet."""
+    try:
+        server = PageServer()
+    except ClientMissing as missing:
+        give_up(str(missing))
+    with server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """The system's Chromium."""
+    async with AsyncExitStack() as stack:
+        try:
+            running = await stack.enter_async_context(run_browser())
+        except BrowserUnavailable as unavailable:
+            give_up(str(unavailable))
+        yield running
 
 
 @pytest.fixture
