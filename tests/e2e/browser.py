@@ -69,6 +69,15 @@ class VoiceRoomPage:
         await self.tab.locator("#meter:not([aria-valuenow='0'])").wait_for()
         return await self.part("room-name").inner_text()
 
+    async def sign_in(self, name: str, room: str = "") -> None:
+        """Go to the provider, give that name there, and wait until the page knows who came back."""
+        if room:
+            await self.tab.get_by_label("Room", exact=True).fill(room)
+        await self.press("Sign in")
+        await self.tab.get_by_label("Your name", exact=True).fill(name)
+        await self.press("Sign in")
+        await self.tab.get_by_text(f"Signed in as {name}").wait_for()
+
     async def press(self, name: str) -> None:
         """Press a button."""
         await self.tab.get_by_role("button", name=name, exact=True).click()
