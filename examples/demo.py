@@ -1,7 +1,8 @@
 """`python -m examples.demo`, or `make demo`: LiveKit, the service, and a page that uses both.
 
-All three listen on the loopback interface only, LiveKit with a key and a secret that are made for this
-run. Ctrl-C stops them.
+With `AUTH=oidc` there is an OpenID provider as well, at which people sign in before they join. All listen
+on the loopback interface only, LiveKit with a key and a secret that are made for this run. Ctrl-C stops
+them.
 """
 
 import http.client
@@ -17,8 +18,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from examples.page import ClientMissing, PageServer
+from examples.page import ClientMissing, PageServer, SignIn
 from tests.e2e.livekit_server import LiveKitFailed, LiveKitServer, LiveKitUnavailable, run_livekit_server
+from tests.e2e.openid_provider import ProviderFailed, ProviderUnavailable, run_openid_provider
 
 _ROOT = Path(__file__).parent.parent
 _LOOPBACK = "127.0.0.1"
@@ -30,38 +32,64 @@ _STOP_SECONDS = 20
 
 
 class Stopped(Exception):
-    """One of the three cannot go on; the message says which."""
+    """The demo cannot go on, or not begin; the message says why."""
+
+
+_REASONS = (
+    ClientMissing,
+    LiveKitFailed,
+    LiveKitUnavailable,
+    ProviderFailed,
+    ProviderUnavailable,
+    Stopped,
+)
 
 
 def main() -> None:
-    """Run all three until a signal says stop, or one of them ends."""
+    """Run everything until a signal says stop, or a part of it ends."""
     for number in _SIGNALS:
         signal.signal(number, signal.default_int_handler)
     try:
         _run()
     except KeyboardInterrupt:
         _say("Stopped.")
-    except (ClientMissing, LiveKitFailed, LiveKitUnavailable, Stopped) as error:
+    except _REASONS as error:
         sys.exit(str(error))
 
 
 def _run() -> None:
+    auth = os.environ.get("AUTH") or "none"
+    if auth not in {"none", "oidc"}:
+        raise Stopped(f"AUTH={auth} is not for the demo: it knows AUTH=oidc; without AUTH, nobody signs in.")
     ended: queue.SimpleQueue[str] = queue.SimpleQueue()
     with ExitStack() as stack:
         page = stack.enter_context(PageServer(_free_port(_PAGE_PORT)))
         _say("Starting LiveKit; the first time it may have to be built, which takes minutes.")
         livekit = stack.enter_context(run_livekit_server())
         _watch("LiveKit", livekit.pid, ended)
-        api = stack.enter_context(_serve_api(livekit, page.origin, ended))
-        stack.enter_context(page.serving(f"{api}/api"))
+        sign_in = stack.enter_context(_serve_sign_in(page.origin, ended)) if auth == "oidc" else None
+        api = stack.enter_context(_serve_api(livekit, page.origin, sign_in, ended))
+        stack.enter_context(page.serving(f"{api}/api", sign_in))
         # Runs first at the end: a second Ctrl-C must not keep the rest from being stopped.
         stack.callback(_ignore_signals)
+        if sign_in:
+            _say("\nSign in with any name; no password is asked for.")
         _say(f"\nOpen {page.origin} and join; the service's log follows. Ctrl-C stops everything.\n")
         raise Stopped(ended.get())
 
 
 @contextmanager
-def _serve_api(livekit: LiveKitServer, origin: str, ended: "queue.SimpleQueue[str]") -> Iterator[str]:
+def _serve_sign_in(origin: str, ended: "queue.SimpleQueue[str]") -> Iterator[SignIn]:
+    """Run an OpenID provider that knows the page, until the end."""
+    with run_openid_provider(redirect_uris=[f"{origin}/"]) as provider:
+        _watch("the OpenID provider", provider.pid, ended)
+        yield SignIn(provider.issuer, provider.public_client_id, provider.audience)
+
+
+@contextmanager
+def _serve_api(
+    livekit: LiveKitServer, origin: str, sign_in: SignIn | None, ended: "queue.SimpleQueue[str]"
+) -> Iterator[str]:
     """Run the service until the end, and yield its address."""
     port = _free_port(_API_PORT)
     # Whatever else an operator has set stays: a short TOKEN_TTL_SECONDS, say.
@@ -75,6 +103,8 @@ def _serve_api(livekit: LiveKitServer, origin: str, ended: "queue.SimpleQueue[st
         "PORT": str(port),
         "WORKERS": "1",
     }
+    if sign_in:
+        environment |= {"AUTH": "oidc", "OIDC_ISSUER": sign_in.issuer, "OIDC_AUDIENCE": sign_in.audience}
     process = subprocess.Popen([sys.executable, "-m", "app"], cwd=_ROOT, env=environment)
     try:
         _watch("the service", process.pid, ended)

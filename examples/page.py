@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +12,13 @@ from urllib.parse import urlsplit
 
 _LOOPBACK = "127.0.0.1"
 _FOLDER = Path(__file__).parent / "voice-room"
-_CLIENT = Path(__file__).parent.parent / "node_modules/livekit-client/dist/livekit-client.esm.mjs"
+_MODULES = Path(__file__).parent.parent / "node_modules"
+_CLIENTS = {
+    "livekit-client.esm.mjs": "livekit-client/dist/livekit-client.esm.mjs",
+    "oauth4webapi.js": "oauth4webapi/build/index.js",
+}
+"""What the page imports from `vendor/`, and where npm has put it."""
+
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -22,7 +29,22 @@ _MEDIA_TYPES = {
 
 
 class ClientMissing(Exception):
-    """LiveKit's JavaScript client is not installed; the message says how to install it."""
+    """A JavaScript client that the page uses is not installed; the message says how to install it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where people sign in before they join.
+
+    Attributes:
+        issuer: the address of the OpenID provider.
+        client_id: what the provider knows the page as.
+        audience: what it knows the token service as.
+    """
+
+    issuer: str
+    client_id: str
+    audience: str
 
 
 class PageServer(ThreadingHTTPServer):
@@ -32,21 +54,30 @@ class PageServer(ThreadingHTTPServer):
         """Take a port of the loopback interface; 0 takes a free one.
 
         Raises:
-            ClientMissing: livekit-client is not in node_modules.
+            ClientMissing: livekit-client or oauth4webapi is not in node_modules.
             OSError: the port is taken.
         """
-        if not _CLIENT.exists():
-            raise ClientMissing("livekit-client is not installed: run `npm ci --ignore-scripts`")
+        for path in _CLIENTS.values():
+            if not (_MODULES / path).exists():
+                raise ClientMissing(f"{path.split('/')[0]} is not installed: run `npm ci --ignore-scripts`")
         super().__init__((_LOOPBACK, port), _Handler)
         self.origin = f"http://{_LOOPBACK}:{self.server_port}"
         files = {f"/{path.name}": path for path in _FOLDER.iterdir() if path.suffix in _MEDIA_TYPES}
-        self._files = {**files, "/": files["/index.html"], f"/vendor/{_CLIENT.name}": _CLIENT}
+        clients = {f"/vendor/{name}": _MODULES / path for name, path in _CLIENTS.items()}
+        self._files = {**files, "/": files["/index.html"], **clients}
         self._config = b""
 
     @contextmanager
-    def serving(self, api_url: str) -> Iterator[None]:
-        """Serve the page until the end; it asks the API at `api_url` for tokens."""
-        self._config = f"export const apiUrl = {json.dumps(api_url)};\n".encode()
+    def serving(self, api_url: str, sign_in: SignIn | None = None) -> Iterator[None]:
+        """Serve the page until the end; it asks the API at `api_url` for tokens, after a sign-in if any."""
+        provider = sign_in and {
+            "issuer": sign_in.issuer,
+            "clientId": sign_in.client_id,
+            "audience": sign_in.audience,
+        }
+        exports = {"apiUrl": api_url, "signIn": provider}
+        lines = [f"export const {name} = {json.dumps(value)};\n" for name, value in exports.items()]
+        self._config = "".join(lines).encode()
         thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

@@ -1,4 +1,5 @@
-// What went wrong, in words: { title, message, faults: [{ field, message }], advice: [text], facts: [text] }.
+// What went wrong, in words: { title, message, faults: [{ field, message }], advice: [text], facts: [text] };
+// and where the service said so, its `code`.
 import { ConnectionError, DisconnectReason } from './vendor/livekit-client.esm.mjs';
 
 const failure = (title, message, more = {}) => ({ title, message, faults: [], advice: [], facts: [], ...more });
@@ -16,6 +17,26 @@ export async function ofTokenService(error, api) {
     return (await answers(`${api}/health/live`)) ? refusedOrigin(api) : unreachable(api);
   }
   return failure('No token', `${error.name}: ${error.message}`);
+}
+
+/** Why nobody is signed in; `issuer` is the provider's address. */
+export async function ofSignIn(error, issuer) {
+  // The library's own have a code.
+  if (error instanceof TypeError && !error.code) {
+    return (await answers(issuer)) ? unregistered(issuer) : silent(issuer);
+  }
+  return failure('Not signed in', error.error_description ?? error.message, {
+    facts: error.error ? [error.error] : [],
+  });
+}
+
+/** That the service takes the sign-in no more, which `found` is about. */
+export function ofLostSignIn(found) {
+  return {
+    ...found,
+    title: 'Signed out',
+    advice: ['Sign in again: what you have filled in stays.'],
+  };
 }
 
 /** Why the LiveKit server at `serverUrl` was not joined. */
@@ -55,6 +76,7 @@ function ofAnswer(status, body, api) {
   return failure('No token', body.message, {
     faults: Array.isArray(body.validationErrors) ? body.validationErrors : [],
     facts: [`${status} ${body.errorCode}`, `request ${body.requestId}`],
+    code: body.errorCode,
   });
 }
 
@@ -67,6 +89,18 @@ function refusedOrigin(api) {
 function unreachable(api) {
   return failure('No token', `Nothing answers at ${api}.`, {
     advice: ['Does the service run? Is this its address? “make demo” starts both the service and this page.'],
+  });
+}
+
+function unregistered(issuer) {
+  return failure('Not signed in', `The provider at ${issuer} answers, but not to pages of ${location.origin} (CORS).`, {
+    advice: [`Is ${location.origin} registered there, as an origin and as where this page’s client sends people back to?`],
+  });
+}
+
+function silent(issuer) {
+  return failure('Not signed in', `Nothing answers at ${issuer}.`, {
+    advice: ['Does the OpenID provider run? Is this its address?'],
   });
 }
 

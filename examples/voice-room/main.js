@@ -2,11 +2,15 @@
 import {
   decodeTokenPayload, Room, RoomEvent, TokenSource, Track, TrackEvent,
 } from './vendor/livekit-client.esm.mjs';
-import { apiUrl } from './config.js';
-import { ofConnection, ofDisconnection, ofSurprise, ofTokenService } from './failures.js';
+import { apiUrl, signIn as provider } from './config.js';
+import {
+  ofConnection, ofDisconnection, ofLostSignIn, ofSignIn, ofSurprise, ofTokenService,
+} from './failures.js';
 import { watch } from './level.js';
 import * as view from './view.js';
 
+const signIn = provider ? await import('./sign-in.js') : undefined;
+const back = signIn?.returned();
 const query = new URLSearchParams(location.search);
 const api = addressOf(query.get('api')).replace(/\/+$/, '');
 const form = {
@@ -14,10 +18,42 @@ const form = {
   room: document.getElementById('room'),
 };
 
-/** Take another service from the page's own address only from this machine: it is given the microphone. */
+/**
+ * Take another service from the page's own address only from this machine: it is given the microphone. And
+ * never where people sign in: it would be given an access token.
+ */
 function addressOf(wanted) {
   const isNear = wanted !== null && ['127.0.0.1', 'localhost', '[::1]'].includes(URL.parse?.(wanted)?.hostname);
-  return isNear ? wanted : apiUrl;
+  return isNear && !signIn ? wanted : apiUrl;
+}
+
+/** Show whether this page joins or signs in next. */
+function rest() {
+  view.account(signIn?.person());
+  view.state(signIn && !signIn.person() ? 'signed-out' : 'idle');
+}
+
+/** Leave for the provider, which sends people back to this page. */
+async function leaveToSignIn() {
+  view.failure();
+  view.state('signing-in');
+  try {
+    await signIn.leave({ name: form.name.value, room: form.room.value });
+  } catch (error) {
+    view.failure(await ofSignIn(error, provider.issuer));
+    rest();
+  }
+}
+
+/** Carry on with what the provider answered. */
+async function comeBack() {
+  view.state('signing-in');
+  try {
+    await signIn.complete(back);
+  } catch (error) {
+    view.failure(await ofSignIn(error, provider.issuer));
+  }
+  rest();
 }
 
 async function join() {
@@ -26,27 +62,38 @@ async function join() {
   view.state('joining');
   const room = new Room();
   try {
-    const found = await fetchDetails().catch(async (error) => view.failure(await ofTokenService(error, api)));
+    const found = await fetchDetails().catch(async (error) => refuse(await ofTokenService(error, api)));
     const joined = found && (await connect(room, found).catch((error) => view.failure(ofConnection(error, found.serverUrl))));
     if (!joined) {
-      view.state('idle');
+      rest();
       return;
     }
     hold(room, decodeTokenPayload(found.participantToken));
   } catch (error) {
     await room.disconnect();
     view.failure(ofSurprise(error));
-    view.state('idle');
+    rest();
     return;
   }
   await speak(room);
+}
+
+/** Show why there is no token. A sign-in that the service does not take is of no use any more. */
+function refuse(found) {
+  if (found.code === 'UNAUTHENTICATED' && signIn) {
+    signIn.forget();
+    view.failure(ofLostSignIn(found));
+  } else {
+    view.failure(found);
+  }
 }
 
 // A source keeps its token, and would answer a second request without a room with the first one's room.
 function fetchDetails() {
   const wishes = { participantName: form.name.value.trim(), roomName: form.room.value.trim() };
   const chosen = Object.entries(wishes).filter(([, value]) => value);
-  return TokenSource.endpoint(`${api}/connection-details`).fetch(Object.fromEntries(chosen));
+  const source = TokenSource.endpoint(`${api}/connection-details`, { headers: signIn?.headers() });
+  return source.fetch(Object.fromEntries(chosen));
 }
 
 async function connect(room, { serverUrl, participantToken }) {
@@ -61,7 +108,7 @@ function hold(room, claims) {
   room.once(RoomEvent.Disconnected, (reason) => {
     stops.forEach((stop) => stop());
     view.failure(ofDisconnection(reason));
-    view.state('idle');
+    rest();
   });
   view.claims(claims);
   view.room(room.name, invitation(room.name));
@@ -179,9 +226,25 @@ function invitation(room) {
 
 const inWords = (error) => `${error.message} (${error.name})`;
 
-form.room.value = query.get('room') ?? '';
+form.room.value = back?.fields.room ?? query.get('room') ?? '';
+form.name.value = back?.fields.name ?? '';
 document.getElementById('api').textContent = api;
 document.getElementById('join').addEventListener('submit', (event) => {
   event.preventDefault();
-  join();
+  if (signIn && !signIn.person()) {
+    leaveToSignIn();
+  } else {
+    join();
+  }
 });
+if (signIn) {
+  view.issuer(provider.issuer);
+  document.getElementById('sign-out-button').onclick = () => {
+    signIn.forget();
+    view.failure();
+    rest();
+  };
+  // Back from the provider by the browser's button, the page is as it was left: about to leave.
+  addEventListener('pageshow', ({ persisted }) => persisted && rest());
+  await (back ? comeBack() : rest());
+}

@@ -8,17 +8,52 @@ const element = (name, ...content) => {
   return made;
 };
 
-const STATES = { idle: 'Not joined', joining: 'Joining…', joined: 'Joined', reconnecting: 'Reconnecting…' };
+const STATES = {
+  'signed-out': 'Not signed in',
+  'signing-in': 'Signing in…',
+  idle: 'Not joined',
+  joining: 'Joining…',
+  joined: 'Joined',
+  reconnecting: 'Reconnecting…',
+};
+const BUTTONS = {
+  'signed-out': 'sign-in-button',
+  'signing-in': 'sign-in-button',
+  idle: 'join-button',
+  joining: 'join-button',
+  joined: 'leave-button',
+  reconnecting: 'leave-button',
+};
+
+/** Show that people sign in here, at the provider of that address. */
+export function issuer(address) {
+  find('issuer').textContent = address;
+  find('name-hint').textContent = 'What the others see. Empty: the name you signed in with.';
+  // Who joins again with the same identity throws the first one out.
+  find('invitation').textContent = 'Join as somebody else in another tab';
+  for (const id of ['accounts', 'sign-in-step']) {
+    find(id).hidden = false;
+  }
+}
+
+/** Show who is signed in: { name, identity }, or nobody. */
+export function account(person) {
+  find('account').hidden = !person;
+  find('account-name').textContent = person?.name ?? '';
+  find('account-identity').textContent = person?.identity ?? '';
+}
 
 /** Show which part of a session's life this is: a key of STATES. */
 export function state(name) {
-  const idle = name === 'idle';
+  const idle = name === 'idle' || name === 'signed-out';
   const joined = name === 'joined' || name === 'reconnecting';
   find('state').dataset.state = name;
   find('state').textContent = STATES[name];
   find('fields').disabled = !idle;
-  find('join-button').disabled = !idle;
-  swap(find('join-button'), find('leave-button'), joined);
+  for (const id of ['sign-in-button', 'sign-out-button', 'join-button']) {
+    find(id).disabled = !idle;
+  }
+  showButton(BUTTONS[name]);
   for (const id of ['people', 'microphone', 'token']) {
     find(id).hidden = !joined;
   }
@@ -85,13 +120,21 @@ export function countdown(payload) {
   find('lifetime').style.setProperty('--share', share);
 }
 
-// A button that is disabled or hidden loses the focus to the top of the document.
-function swap(join, leave, joined) {
-  const focused = [join, leave].includes(document.activeElement) || document.activeElement === document.body;
-  [join.hidden, leave.hidden] = [joined, !joined];
-  if (focused) {
-    (joined ? leave : join).focus();
+/** Show one of the buttons that carry a session on; the focus follows from the one that was pressed. */
+function showButton(id) {
+  const buttons = ['sign-in-button', 'join-button', 'leave-button'].map(find);
+  const focused = isFocusLost() || [...buttons, find('sign-out-button')].includes(document.activeElement);
+  for (const button of buttons) {
+    button.hidden = button.id !== id;
   }
+  if (focused) {
+    find(id).focus();
+  }
+}
+
+// A button that is disabled or hidden loses the focus to the top of the document, where it is at first.
+function isFocusLost() {
+  return document.activeElement === document.body && navigator.userActivation?.hasBeenActive !== false;
 }
 
 function failureCard({ title, message, faults, advice, facts: known }) {

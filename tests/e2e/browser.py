@@ -27,8 +27,9 @@ _FLAGS = (
     "--allow-loopback-in-peer-connection",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-_SCREENSHOT = Path(__file__).parent.parent.parent / ".cache" / "voice-room.png"
-_PUBLISHED_SCREENSHOT = Path(__file__).parent.parent.parent / "docs" / "voice-room.png"
+_ROOT = Path(__file__).parent.parent.parent
+_SCREENSHOTS = _ROOT / ".cache"
+_PUBLISHED_SCREENSHOT = _ROOT / "docs" / "voice-room.png"
 
 
 class BrowserUnavailable(Exception):
@@ -68,6 +69,15 @@ class VoiceRoomPage:
         await self.tab.locator("#meter:not([aria-valuenow='0'])").wait_for()
         return await self.part("room-name").inner_text()
 
+    async def sign_in(self, name: str, room: str = "") -> None:
+        """Go to the provider, give that name there, and wait until the page knows who came back."""
+        if room:
+            await self.tab.get_by_label("Room", exact=True).fill(room)
+        await self.press("Sign in")
+        await self.tab.get_by_label("Your name", exact=True).fill(name)
+        await self.press("Sign in")
+        await self.tab.get_by_text(f"Signed in as {name}").wait_for()
+
     async def press(self, name: str) -> None:
         """Press a button."""
         await self.tab.get_by_role("button", name=name, exact=True).click()
@@ -80,12 +90,16 @@ class VoiceRoomPage:
         """Find the row of the participant with that name."""
         return self.tab.get_by_role("listitem").filter(has=self.tab.get_by_text(name, exact=True))
 
-    async def photograph(self) -> None:
-        """Keep a screenshot in .cache/, and for the README where `UPDATE_SCREENSHOT=1` says so."""
+    async def photograph(self, name: str) -> None:
+        """Keep a screenshot in .cache/."""
         await self.tab.mouse.move(0, 0)
-        await self.tab.screenshot(path=_SCREENSHOT, full_page=True)
+        await self.tab.screenshot(path=_SCREENSHOTS / f"{name}.png", full_page=True)
+
+    async def publish_photograph(self) -> None:
+        """Keep the README's screenshot in .cache/, and publish it where `UPDATE_SCREENSHOT=1` says so."""
+        await self.photograph(_PUBLISHED_SCREENSHOT.stem)
         if os.environ.get("UPDATE_SCREENSHOT") == "1":
-            shutil.copy(_SCREENSHOT, _PUBLISHED_SCREENSHOT)
+            shutil.copy(_SCREENSHOTS / _PUBLISHED_SCREENSHOT.name, _PUBLISHED_SCREENSHOT)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.console.append(message.text)

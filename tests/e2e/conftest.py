@@ -1,16 +1,23 @@
-"""Fixtures of the end-to-end tests: a real LiveKit server, and the service with its credentials."""
+"""Fixtures of the end-to-end tests: real servers, and the service with the credentials of LiveKit's."""
 
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from typing import NoReturn
 
 import httpx
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from app.settings.settings import Settings
+from examples.page import ClientMissing, PageServer
+from tests.e2e.browser import BrowserUnavailable, run_browser
 from tests.e2e.livekit_server import LiveKitServer, LiveKitUnavailable, run_livekit_server
+from tests.e2e.openid_provider import OpenIdProvider, ProviderUnavailable, run_openid_provider
+from tests.e2e.redis_server import RedisServer, RedisUnavailable, run_redis_server
+from tests.support import run_log
 from tests.support.server import make_settings, serve
 
 
@@ -40,6 +47,45 @@ def livekit_http(livekit: LiveKitServer) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
+def running_openid_provider() -> Iterator[OpenIdProvider]:
+    """A real OpenID provider, in whatever state a test has left it."""
+    with ExitStack() as stack:
+        try:
+            provider = stack.enter_context(run_openid_provider())
+        except ProviderUnavailable as unavailable:
+            give_up(str(unavailable))
+        run_log.forbid(provider.client_secret)
+        yield provider
+
+
+@pytest.fixture
+def openid_provider(running_openid_provider: OpenIdProvider) -> Iterator[OpenIdProvider]:
+    """A real OpenID provider, which is there; a test may send it away, and change its keys."""
+    yield running_openid_provider
+    running_openid_provider.thaw()
+    running_openid_provider.start()
+
+
+@pytest.fixture(scope="session")
+def running_redis() -> Iterator[RedisServer]:
+    """A real Redis, in whatever state a test has left it."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(run_redis_server())
+        except RedisUnavailable as unavailable:
+            give_up(str(unavailable))
+        yield server
+
+
+@pytest.fixture
+def redis(running_redis: RedisServer) -> Iterator[RedisServer]:
+    """A real Redis, which is there; a test may send it away. What others have counted there stays."""
+    yield running_redis
+    running_redis.thaw()
+    running_redis.start()
+
+
+@pytest.fixture(scope="session")
 def settings(livekit: LiveKitServer) -> Settings:
     """What the operator of that LiveKit server would set."""
     return make_settings(
@@ -52,6 +98,28 @@ def tokens_api(settings: Settings) -> Iterator[httpx.Client]:
     """HTTP client of a service that issues tokens for the LiveKit server; relative to `/api`."""
     with serve(settings) as url, httpx.Client(base_url=f"{url}/api") as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def page_server() -> Iterator[PageServer]:
+    """The page's server, which has its origin but does not serve yet."""
+    try:
+        server = PageServer()
+    except ClientMissing as missing:
+        give_up(str(missing))
+    with server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """The system's Chromium."""
+    async with AsyncExitStack() as stack:
+        try:
+            running = await stack.enter_async_context(run_browser())
+        except BrowserUnavailable as unavailable:
+            give_up(str(unavailable))
+        yield running
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ The page is examples/voice-room, from the server that `make demo` runs; LiveKit 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -19,10 +18,9 @@ from livekit.protocol.room import RoomParticipantIdentity
 from playwright.async_api import Browser, expect
 
 from app.settings.settings import Settings
-from examples.page import ClientMissing, PageServer
+from examples.page import PageServer
 from tests.e2e import browser_microphone, connection_details, participants, tone
-from tests.e2e.browser import DEADLINE_SECONDS, BrowserUnavailable, VoiceRoomPage, open_page, run_browser
-from tests.e2e.conftest import give_up
+from tests.e2e.browser import DEADLINE_SECONDS, VoiceRoomPage, open_page
 from tests.e2e.livekit_server import LiveKitServer
 from tests.e2e.participants import soon
 from tests.support.server import serve
@@ -42,17 +40,6 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def page_server() -> Iterator[PageServer]:
-    """The page's server, which has its origin but does not serve yet."""
-    try:
-        server = PageServer()
-    except ClientMissing as missing:
-        give_up(str(missing))
-    with server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def operator_settings(settings: Settings, page_server: PageServer) -> Settings:
     """What an operator would set who lets the page in."""
     return settings.model_copy(update={"cors_allowed_origins": (page_server.origin,)})
@@ -63,17 +50,6 @@ def site(page_server: PageServer, operator_settings: Settings) -> Iterator[Site]
     """The page, and a service that lets it in."""
     with serve(operator_settings) as url, page_server.serving(f"{url}/api"):
         yield Site(page_server.origin, f"{url}/api")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium."""
-    async with AsyncExitStack() as stack:
-        try:
-            running = await stack.enter_async_context(run_browser())
-        except BrowserUnavailable as unavailable:
-            give_up(str(unavailable))
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -114,7 +90,7 @@ async def test_the_page_shows_who_is_there_and_who_speaks(
             await expect(ben).to_contain_text("speaking")
             player = page.part("sound").locator("audio")
             await expect(player).to_have_js_property("paused", value=False)
-            await page.photograph()
+            await page.publish_photograph()
     await expect(ben).to_be_hidden()
     await expect(page.part("news")).to_have_text("Ben left")
     await expect(player).to_have_count(0)

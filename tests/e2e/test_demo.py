@@ -1,5 +1,6 @@
-"""`make demo`: three processes that start together and stop together, and a server for one page only."""
+"""`make demo`: processes that start together and stop together, and a server for one page only."""
 
+import json
 import os
 import re
 import signal
@@ -41,6 +42,18 @@ def demo(livekit: object, page_server: PageServer) -> "Iterator[tuple[subprocess
         yield process, _wait_for_address(process)
 
 
+@pytest.fixture
+def demo_with_sign_in(
+    livekit: object, page_server: PageServer, openid_provider: object
+) -> "Iterator[tuple[subprocess.Popen[str], str]]":
+    """The demo in which people sign in, and its page's address."""
+    assert livekit
+    assert page_server
+    assert openid_provider
+    with _demo(AUTH="oidc") as process:
+        yield process, _wait_for_address(process)
+
+
 def _wait_for_address(process: "subprocess.Popen[str]") -> str:
     assert process.stdout
     for line in process.stdout:
@@ -51,14 +64,16 @@ def _wait_for_address(process: "subprocess.Popen[str]") -> str:
 
 
 @contextmanager
-def _demo() -> "Iterator[subprocess.Popen[str]]":
+def _demo(**variables: str) -> "Iterator[subprocess.Popen[str]]":
     root = Path(__file__).parent.parent.parent
+    kept = {name: value for name, value in os.environ.items() if name != "AUTH"}
     with subprocess.Popen(
         [sys.executable, "-m", "examples.demo"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=root,
+        env={**kept, **variables},
         start_new_session=True,
     ) as process:
         try:
@@ -73,15 +88,26 @@ def _demo() -> "Iterator[subprocess.Popen[str]]":
 
 
 def _children(process: "subprocess.Popen[str]") -> dict[str, int]:
-    """Find the processes that the demo runs: `service` and `LiveKit`."""
+    """Find the processes that the demo runs, by the names that it has for them."""
     listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not listing.exists():
         give_up("this system has no list of children in /proc")
     pids = [int(pid) for pid in listing.read_text().split()]
     commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
-    return {
-        "service" if b"app" in command.split(b"\0") else "LiveKit": pid for pid, command in commands.items()
-    }
+    return {_name(command): pid for pid, command in commands.items()}
+
+
+def _name(command: bytes) -> str:
+    if b"app" in command.split(b"\0"):
+        return "service"
+    return "OpenID provider" if b"openid_provider.mjs" in command else "LiveKit"
+
+
+def _config(address: str) -> tuple[str, dict[str, str] | None]:
+    """Read what the page knows: the address of the service, and where people sign in if they have to."""
+    config = httpx.get(f"{address}/config.js").text
+    exports = dict(re.findall(r"^export const (\w+) = (.*);$", config, re.MULTILINE))
+    return json.loads(exports["apiUrl"]), json.loads(exports["signIn"])
 
 
 def _is_gone(pid: int) -> bool:
@@ -91,14 +117,14 @@ def _is_gone(pid: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
-    "stop",
-    [
-        # A terminal sends Ctrl-C to all three.
-        pytest.param(lambda process: os.killpg(process.pid, signal.SIGINT), id="Ctrl-C"),
-        pytest.param(lambda process: process.terminate(), id="SIGTERM"),
-    ],
-)
+STOPS = [
+    # A terminal sends Ctrl-C to all of them.
+    pytest.param(lambda process: os.killpg(process.pid, signal.SIGINT), id="Ctrl-C"),
+    pytest.param(lambda process: process.terminate(), id="SIGTERM"),
+]
+
+
+@pytest.mark.parametrize("stop", STOPS)
 def test_the_demo_serves_the_page_and_leaves_nothing_behind(
     demo: "tuple[subprocess.Popen[str], str]", stop: "Callable[[subprocess.Popen[str]], None]"
 ) -> None:
@@ -107,7 +133,8 @@ def test_the_demo_serves_the_page_and_leaves_nothing_behind(
     children = _children(process)
     assert children.keys() == {"service", "LiveKit"}
     assert "<title>Voice room</title>" in httpx.get(address).text
-    api = httpx.get(f"{address}/config.js").text.split('"')[1]
+    api, provider = _config(address)
+    assert provider is None
     answer = httpx.post(f"{api}/connection-details", json={}, headers={"Origin": address})
     assert answer.status_code == 201
     assert answer.headers["access-control-allow-origin"] == address
@@ -119,6 +146,52 @@ def test_the_demo_serves_the_page_and_leaves_nothing_behind(
     assert all(map(_is_gone, children.values()))
     with pytest.raises(httpx.ConnectError):
         httpx.get(address)
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_with_auth_people_sign_in_before_they_join(
+    demo_with_sign_in: "tuple[subprocess.Popen[str], str]", stop: "Callable[[subprocess.Popen[str]], None]"
+) -> None:
+    """Page and service know the same provider, who is unknown gets no token, and a signal stops all."""
+    process, address = demo_with_sign_in
+    children = _children(process)
+    assert children.keys() == {"service", "LiveKit", "OpenID provider"}
+    api, provider = _config(address)
+    assert provider is not None
+    assert provider.keys() == {"issuer", "clientId", "audience"}
+    metadata = httpx.get(f"{provider['issuer']}/.well-known/openid-configuration").json()
+    assert metadata["issuer"] == provider["issuer"]
+    answer = httpx.post(f"{api}/connection-details", json={}, headers={"Origin": address})
+    assert (answer.status_code, answer.json()["errorCode"]) == (401, "UNAUTHENTICATED")
+    assert answer.headers["access-control-allow-origin"] == address
+    stop(process)
+    output, _ = process.communicate(timeout=_DEADLINE_SECONDS)
+    run_log.add(output)
+    assert process.returncode == 0
+    assert "Stopped." in output
+    assert all(map(_is_gone, children.values()))
+
+
+def test_when_the_provider_dies_the_demo_says_so_and_stops_the_rest(
+    demo_with_sign_in: "tuple[subprocess.Popen[str], str]",
+) -> None:
+    """Nobody could sign in any more."""
+    process, _ = demo_with_sign_in
+    children = _children(process)
+    os.kill(children["OpenID provider"], signal.SIGKILL)
+    output, _ = process.communicate(timeout=_DEADLINE_SECONDS)
+    run_log.add(output)
+    assert process.returncode == 1
+    assert "the OpenID provider ended with status -9" in output
+    assert all(map(_is_gone, children.values()))
+
+
+def test_an_authentication_that_the_demo_does_not_know_is_refused() -> None:
+    """Before anything is started."""
+    with _demo(AUTH="api-key") as process:
+        output, _ = process.communicate(timeout=_DEADLINE_SECONDS)
+    assert process.returncode == 1
+    assert output == "AUTH=api-key is not for the demo: it knows AUTH=oidc; without AUTH, nobody signs in.\n"
 
 
 @pytest.mark.parametrize("name", ["service", "LiveKit"])
@@ -138,8 +211,8 @@ def test_when_one_dies_the_demo_says_which_and_stops_the_rest(
 
 def test_a_missing_client_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """node_modules is not in the repository."""
-    monkeypatch.setattr(page, "_CLIENT", tmp_path / "livekit-client.esm.mjs")
-    with pytest.raises(ClientMissing, match="npm ci --ignore-scripts"):
+    monkeypatch.setattr(page, "_MODULES", tmp_path)
+    with pytest.raises(ClientMissing, match="livekit-client is not installed: run `npm ci --ignore-scripts`"):
         PageServer()
 
 
@@ -150,6 +223,7 @@ def test_the_page_server_serves_the_page_and_its_client(page_server: PageServer)
         ("/?room=morning-standup", "text/html"),
         ("/main.js", "text/javascript"),
         ("/vendor/livekit-client.esm.mjs", "text/javascript"),
+        ("/vendor/oauth4webapi.js", "text/javascript"),
     ):
         answer = raw_http.send(page_server.origin, raw_http.request("GET", target))
         assert (answer.status, answer.headers.get_content_type()) == (200, media_type)
