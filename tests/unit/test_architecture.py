@@ -12,7 +12,7 @@ import app
 WINGS = ["tokens callers", "operation", "wire", "handlers", "main", "__main__"]
 MODULES = {
     "tokens": ["credentials orders", "admission policy", "claims", "service"],
-    "callers": ["caller quotas", "api_keys issuer rate_limits", "tokens"],
+    "callers": ["caller counters quotas", "api_keys issuer rate_limits", "tokens"],
     "operation": ["text redaction supervision readiness", "logs", "audit"],
     "wire": [
         "answers timestamps paths routing deadline",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.callers import rate_limits
+from app.callers import counters
 from app.callers.rate_limits import RateLimits
 
 
@@ -19,13 +19,13 @@ async def test_a_caller_gets_what_the_limit_says() -> None:
 
 async def test_memory_is_bounded_whatever_addresses_come(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest counters go first, and the count of all callers together does not."""
-    monkeypatch.setattr(rate_limits, "_MAX_COUNTERS", 100)
+    monkeypatch.setattr(counters, "_MAX_COUNTERS", 100)
     limits = RateLimits("1/hour", "1000/hour", "memory://")
     for number in range(500):
         quotas = await limits.count(f"caller-{number}")
     assert quotas[1].remaining == 500
     storage = limits._limits[0].counters.storage  # noqa: SLF001  # there is no other way to look
-    assert isinstance(storage, rate_limits._BoundedMemory)  # noqa: SLF001
+    assert isinstance(storage, counters.BoundedMemory)
     assert len(storage.storage) == len(storage.expirations) == 100
     assert not storage.locks
     assert not storage.events
