@@ -38,7 +38,7 @@ run: $(BIN)/.run  ## Start the service with LiveKit's development credentials
 	export HOST='$(HOST)' PORT='$(PORT)' LIVEKIT_URL="$${LIVEKIT_URL-ws://localhost:7880}"; \
 	exec $(BIN)/python -m app
 
-demo: $(BIN)/.dev $(NODE_MODULES)  ## Start LiveKit, the service and a page to try them with
+demo: $(BIN)/.dev $(NODE_MODULES)  ## Start LiveKit, the service and a page to try them with; AUTH=oidc: and who signs people in
 	@exec $(BIN)/python -m examples.demo
 
 mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
@@ -56,7 +56,7 @@ unit: $(BIN)/.dev  ## Run the unit tests
 contract: $(BIN)/.dev  ## Run the contract tests; SEED=random fuzzes with another seed, and prints it
 	SCHEMATHESIS_SEED=$(SEED) $(BIN)/pytest -rP tests/contract tests/test_log_secrecy.py
 
-e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server, a browser and nginx; needs Go, Node, Chromium, nginx
+e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server, OpenID provider, browser, nginx and Redis; needs Go, Node, Chromium, nginx, Redis
 	$(BIN)/pytest tests/e2e tests/test_log_secrecy.py
 
 pythons: $(BIN)/.dev  ## Run the unit and contract tests under each Python of PYTHONS that is here

@@ -29,7 +29,7 @@ from app.operation.readiness import (
     REDIS_UNREACHABLE,
     Readiness,
 )
-from app.operation.supervision import end_with_parent
+from app.operation.supervision import end_with_parent, is_worker
 from app.settings.settings import Settings
 from app.tokens.admission import AdmissionPolicy
 from app.tokens.credentials import Credentials
@@ -118,14 +118,17 @@ def _the_way_of_a_request(contract: Contract, settings: Settings) -> list[Any]:
 
 
 def app_from_environment() -> ConnexionMiddleware:
-    """Put the service together as the environment says, for a worker: an ASGI server's factory.
+    """Put the service together as the environment says: the factory of a worker, or of another ASGI server.
 
     Raises:
         InvalidSettings: the environment cannot be used.
     """
     settings = Settings.from_environment()
     logs.configure(settings.log_level)
-    end_with_parent()
+    if is_worker():
+        end_with_parent()
+    else:
+        report(settings)
     return create_app(settings)
 
 
@@ -226,3 +229,4 @@ async def _lifespan(
     yield
     if watch:
         watch.cancel()
+        await asyncio.wait({watch})

@@ -10,6 +10,11 @@ from multiprocessing.process import BaseProcess
 logger = logging.getLogger(__name__)
 
 
+def is_worker() -> bool:
+    """Tell whether another process has started this one as one of several."""
+    return multiprocessing.parent_process() is not None
+
+
 def end_with_parent() -> None:
     """Have this process stop, as at SIGTERM, when the one that started it as a worker is gone."""
     parent = multiprocessing.parent_process()

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from app import main
 from app.main import create_app, report
+from app.settings.settings import Settings
 from tests.support.server import claims_of, make_settings
 
 OIDC = {"auth": "oidc", "api_key_digests": "", "oidc_audience": "tokens"}
@@ -56,6 +58,20 @@ def test_the_operator_reads_what_to_mend(
     """One line for each thing, and none where all is well."""
     report(make_settings(**{"livekit_agents": "concierge", **KEYS, **changes}))
     assert [record.getMessage() for record in caplog.records] == said
+
+
+@pytest.mark.parametrize("as_worker", [True, False])
+def test_another_server_s_factory_warns_as_well(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, as_worker: Any
+) -> None:
+    """At every start, but not in each of several workers: whoever starts them has said it."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(main, "is_worker", lambda: as_worker)
+    monkeypatch.setattr(main, "end_with_parent", lambda: None)
+    monkeypatch.setattr(main.logs, "configure", lambda _level: None)
+    main.app_from_environment()
+    assert any(text.startswith("AUTH is none") for text in caplog.messages) is not as_worker
 
 
 async def test_any_asgi_server_will_do() -> None:
