@@ -1,11 +1,14 @@
 """The README and the pages in `docs/` say what is so."""
 
 import ast
+import copy
+import hashlib
 import inspect
 import json
 import re
 import shlex
 import textwrap
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,14 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from openapi_spec_validator import validate
 
 import app
 from app.main import create_app
+from app.operation import readiness
+from app.settings.callers import METHODS
 from app.settings.settings import Settings
+from app.wire.deployment import as_deployed
 from tests.support.contract import assert_fits, document, schema
 from tests.support.server import make_settings, serve
 from tests.support.service_log import audit_lines
@@ -88,9 +95,17 @@ def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z0-9-]+):.*## ", makefile, re.MULTILINE)) - {"help"}
 
 
-def layers(*, validate_responses: bool) -> list[Any]:
-    """List the layers that a request passes, outermost first."""
-    made = create_app(make_settings(validate_responses=validate_responses))
+OPTIONAL_LAYERS: dict[str, Any] = {
+    "VALIDATE_RESPONSES": True,
+    "RATE_LIMIT": "1/day",
+    "RATE_LIMIT_TOTAL": "1/day",
+}
+
+
+def layers(*variables: str) -> list[Any]:
+    """List the layers that a request passes, outermost first, where these variables are set."""
+    chosen = {name.lower(): OPTIONAL_LAYERS[name] for name in variables}
+    made = create_app(make_settings(**{"validate_responses": False, **chosen}))
     return [layer.func if isinstance(layer, partial) else layer for layer in made.middlewares]
 
 
@@ -130,9 +145,16 @@ def test_the_readme_leads_on_to_every_guide() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "docs/operate.md"])
 def test_the_operator_is_warned(name: str) -> None:
-    """Until the service asks who calls, its pages say so."""
-    assert document()["security"] == []
-    assert "> **Anyone who reaches the service gets a token for any room.**" in PAGES[name]
+    """By default the service asks nobody who calls: its pages say so, and what changes it."""
+    assert Settings.model_fields["auth"].default == ("none",)
+    (box,) = re.findall(r"(?:^> .*\n)+", PAGES[name], re.MULTILINE)
+    text = " ".join(box.replace("\n> ", " ").removeprefix("> ").split())
+    assert text.startswith(
+        "**By default, `AUTH=none`, anyone who reaches the service gets a token "
+        "for any participant and any room.**"
+    )
+    assert {f"AUTH={method}" for method in METHODS} <= set(code_in(text))
+    assert "security.md)" in text
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -185,7 +207,8 @@ def test_every_error_code_is_listed_with_its_status() -> None:
     statuses = {
         example["value"]["errorCode"]: str(example["value"]["statusCode"])
         for response in document()["components"]["responses"].values()
-        for example in response["content"]["application/json"]["examples"].values()
+        # What no deployment answers has no example.
+        for example in response["content"]["application/json"].get("examples", {}).values()
         if "errorCode" in example["value"]
     }
     listed = {row[0].strip("`"): row[1] for row in rows(section(INTEGRATE, "Errors"))}
@@ -234,18 +257,62 @@ def test_every_example_in_json_is_an_answer_or_an_audit_line(block: str) -> None
         assert_fits(next(name for key, name in SCHEMAS.items() if key in example), example)
 
 
-def test_the_audit_line_has_the_fields_of_a_real_one(api: httpx.Client) -> None:
+def test_the_audit_line_has_the_fields_of_a_real_one() -> None:
     """The example has what the line of an issued token has, and the table what any line may have."""
+    key, entry = key_of_the_guide()
     valid = {"roomName": "room-1", "participantIdentity": "alice"}
-    api.post("/token", json=valid, headers={"X-Request-Id": "docs-issued"})
-    api.post("/token", json={}, headers={"X-Request-Id": "docs-refused"})
+    with serve(make_settings(auth="api-key", api_key_digests=entry)) as url:
+        for request_id, body in (("docs-issued", valid), ("docs-refused", {})):
+            httpx.post(f"{url}/api/token", json=body, headers={"X-Request-Id": request_id, "X-API-Key": key})
     (issued,), (refused,) = audit_lines("docs-issued"), audit_lines("docs-refused")
     (block,) = blocks(OPERATE, "json")
     example = json.loads(block)
     assert example.keys() == issued.keys()
     assert [type(value) for value in example.values()] == [type(issued[key]) for key in example]
+    assert (example["caller"], example["auth"]) == (issued["caller"], issued["auth"])
     listed = [field for row in rows(section(OPERATE, "The log")) for field in code_in(row[0])]
     assert sorted(listed) == sorted(issued.keys() | refused.keys())
+
+
+def key_of_the_guide() -> tuple[str, str]:
+    """Read the API key of the guide, and its `NAME:DIGEST`."""
+    (block,) = [text for text in blocks(OPERATE, "console") if "lktoken_" in text]
+    key, entry = block.splitlines()[-2:]
+    return key, entry
+
+
+def test_the_key_of_the_guide_has_the_digest_that_is_shown() -> None:
+    """It looks as `new-api-key` prints it."""
+    key, entry = key_of_the_guide()
+    assert entry == f"backend:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def test_every_reason_of_the_health_check_is_listed_with_its_status() -> None:
+    """The table has the contract's reasons, and 503 where the service is not ready for one."""
+    reasons = [reason for reason in vars(readiness).values() if isinstance(reason, readiness.Reason)]
+    listed = {row[0].strip("`"): row[1] for row in rows(section(OPERATE, "Health"))}
+    assert list(listed) == schema("Reason")["enum"]
+    assert listed == {reason.code: "503" if reason.words else "200" for reason in reasons}
+
+
+def test_every_credential_is_listed_with_its_header() -> None:
+    """The table has the contract's security schemes, and no other."""
+    listed = {}
+    for line in section(INTEGRATE, "Who asks").splitlines():
+        if line.startswith("|") and "`" in line:
+            scheme, header = code_in(line)[:2]
+            listed[scheme] = header.split(":")[0]
+    schemes = document()["components"]["securitySchemes"]
+    assert listed == {name: scheme.get("name", "Authorization") for name, scheme in schemes.items()}
+
+
+def test_the_headers_of_limits_are_those_of_the_contract() -> None:
+    """The examples fit the patterns."""
+    (block,) = blocks(INTEGRATE, "http")
+    shown = dict(line.split(": ", 1) for line in block.splitlines())
+    assert shown.keys() == {"RateLimit", "RateLimit-Policy"}
+    for name, value in shown.items():
+        assert re.search(document()["components"]["headers"][name]["schema"]["pattern"], value), name
 
 
 def test_the_command_of_the_readme_gets_the_answer_that_is_shown() -> None:
@@ -276,7 +343,7 @@ def test_every_snippet_of_python_is_python(block: str) -> None:
 
 def test_the_interface_for_angular_is_that_of_the_contract() -> None:
     """It has each property of a TokenResponse, and a `?` where that may be missing."""
-    (typescript,) = blocks(INTEGRATE, "ts")
+    (typescript,) = [code for code in blocks(INTEGRATE, "ts") if "interface" in code]
     (body,) = re.findall(r"interface TokenResponse \{\n(.*?)\n\}", typescript, re.DOTALL)
     declared = dict(re.findall(r"(\w+)(\??): string;", body))
     rule = schema("TokenResponse")
@@ -285,29 +352,55 @@ def test_the_interface_for_angular_is_that_of_the_contract() -> None:
 
 
 def test_the_operation_of_the_guide_is_laid_out_as_the_others() -> None:
-    """Its parts stand in the order of the contract's, and the shared answers that it refers to exist."""
+    """Its parts and statuses are those of the contract's own operation, which the linters accept."""
     (block,) = blocks(CONTRIBUTE, "yaml")
     (item,) = yaml.safe_load(block)["paths"].values()
     (operation,) = item.values()
-    assert list(operation) == list(document()["paths"]["/health/live"]["get"])
+    model = document()["paths"]["/health/live"]["get"]
+    assert list(operation) == list(model)
+    assert operation["security"] == model["security"]
+    assert list(operation["responses"]) == list(model["responses"])
     references = {response["$ref"].rsplit("/", 1)[1] for response in operation["responses"].values()}
     assert references - document()["components"]["responses"].keys() <= {"Server"}
 
 
+@pytest.mark.parametrize("capabilities", [(), ("callerToken",), ("apiKey", "rateLimit", "roomPolicy")])
+def test_the_operation_of_the_guide_asks_nobody_in_any_deployment(capabilities: tuple[str, ...]) -> None:
+    """With it the contract is valid, as it is and as deployed; then there is no 401 and no 429."""
+    (block,) = blocks(CONTRIBUTE, "yaml")
+    contract = copy.deepcopy(document())
+    contract["paths"] |= yaml.safe_load(block)["paths"]
+    contract["components"]["responses"]["Server"] = contract["components"]["responses"]["Live"]
+    validate(contract)
+    deployed = as_deployed(contract, capabilities, timedelta(days=1))
+    validate(deployed)
+    operation = deployed["paths"]["/server"]["get"]
+    assert operation["security"] == [{}]
+    assert list(operation["responses"]) == ["200", "400", "404", "405", "500"]
+
+
 def test_the_picture_has_the_layers_in_their_order() -> None:
     """From the server to the token service, a request passes what `app.main` lists."""
-    names = [layer.__name__ for layer in layers(validate_responses=True)]
+    names = [layer.__name__ for layer in layers(*OPTIONAL_LAYERS)]
     assert way_in_the_picture() == ["HttpProtocol", *names, "Handlers", "TokenService"]
 
 
-def test_the_picture_says_which_layer_is_there_for_a_setting_only() -> None:
-    """One layer is missing by default, and its node names the setting."""
-    (optional,) = set(layers(validate_responses=True)) - set(layers(validate_responses=False))
+@pytest.mark.parametrize("variable", OPTIONAL_LAYERS)
+def test_the_picture_says_which_layer_is_there_for_a_setting_only(variable: str) -> None:
+    """It is missing by default, and its node names the setting."""
+    (optional,) = set(layers(variable)) - set(layers())
     (label,) = re.findall(rf'{optional.__name__}\["(.*)"\]', picture())
-    assert "VALIDATE_RESPONSES" in label
+    assert re.search(rf"\b{variable}\b", label)
 
 
-@pytest.mark.parametrize("layer", layers(validate_responses=True), ids=lambda layer: layer.__name__)
+def test_the_picture_says_of_no_other_layer_that_it_may_be_missing() -> None:
+    """What is there by default has no `if` in its node."""
+    for layer in layers():
+        (label,) = re.findall(rf'{layer.__name__}\["(.*)"\]', picture())
+        assert ": if " not in label, layer
+
+
+@pytest.mark.parametrize("layer", layers(*OPTIONAL_LAYERS), ids=lambda layer: layer.__name__)
 def test_the_picture_says_whose_a_layer_is(layer: type) -> None:
     """Connexion's as it is, Connexion's that ours derives from, or our own."""
     origins = [base.__module__.split(".")[0] for base in inspect.getmro(layer)]
@@ -327,7 +420,7 @@ def test_the_layers_that_may_raise_are_those_within_error_responses() -> None:
 def test_imports_point_the_way_that_is_said() -> None:
     """The page has the line of the package, which the architecture's own test holds modules to."""
     assert app.__doc__
-    (line,) = re.findall(r"tokens < .* < __main__", app.__doc__)
+    (line,) = re.findall(r"tokens, callers < .* < __main__", app.__doc__)
     assert f"`{line}`" in ARCHITECTURE
 
 
