@@ -10,10 +10,11 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks import builds, machine, measures, report, stages, tables
+from benchmarks import builds, guards, machine, measures, report, stages, tables
 from benchmarks.measures import FULL, QUICK, Schedule
 from benchmarks.roster import peers, service
 from benchmarks.servers import Server
@@ -35,9 +36,11 @@ def main() -> None:
         servers.insert(1, service("before", builds.checkout(arguments.before)))
     if arguments.only:
         servers = [server for server in servers if server.name in arguments.only]
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=builds.CACHE) as name:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=builds.CACHE) as name, ExitStack() as stack:
         folder = Path(name)
-        results = _measure(servers, QUICK if arguments.quick else FULL, folder)
+        ours = [server for server in servers if server.name == "ours"]
+        guarded = [form for full in ours for form in stack.enter_context(guards.forms(full, folder))]
+        results = _measure(servers, guarded, QUICK if arguments.quick else FULL, folder)
     results["commit"] = {"ours": machine.commit(root), "before": arguments.before}
     results["versions"] = machine.versions(root)
     if arguments.quick or arguments.only:
@@ -46,15 +49,16 @@ def main() -> None:
         report.publish(results)
 
 
-def _measure(servers: list[Server], schedule: Schedule, folder: Path) -> dict[str, Any]:
+def _measure(
+    servers: list[Server], guarded: list[Server], schedule: Schedule, folder: Path
+) -> dict[str, Any]:
     results: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": machine.describe(),
-        "servers": [
-            {"label": server.label, "name": server.name, "form": server.form, "title": server.title}
-            for server in servers
-        ],
-        **measures.compare(servers, schedule, folder),
+        "servers": _described(servers),
+        "guarded": _described(guarded),
+        # Beside ours in each round, so that they meet the machine as it does.
+        **measures.compare([*servers[:1], *guarded, *servers[1:]], schedule, folder),
         "cold_starts_s": measures.cold_starts(servers, schedule, folder),
     }
     for server in servers:
@@ -65,6 +69,13 @@ def _measure(servers: list[Server], schedule: Schedule, folder: Path) -> dict[st
         elif server.name == "before":
             results["stages_before"] = stages.measure(server.directory, schedule, folder)
     return results
+
+
+def _described(servers: list[Server]) -> list[dict[str, str]]:
+    return [
+        {"label": server.label, "name": server.name, "form": server.form, "title": server.title}
+        for server in servers
+    ]
 
 
 def _arguments() -> argparse.Namespace:

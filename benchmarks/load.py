@@ -59,12 +59,16 @@ def put(
     """
     command = ["taskset", "--cpu-list", str(LOAD_CORE), "wrk", "--threads", "1"]
     command += ["--connections", str(connections), "--duration", f"{max(1, round(seconds))}s"]
-    command += ["--timeout", "5s", "--script", str(_SCRIPT), running.url, "--", scenario, str(part)]
+    command += ["--timeout", "5s", "--script", str(_SCRIPT)]
+    command += [f"--header={name}: {value}" for name, value in running.server.guard.credentials.items()]
+    command += [running.url, "--", scenario, str(part)]
     before = cpu_seconds(running.pid)
     done = subprocess.run(  # noqa: S603  # as written above
         command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_SECONDS
     )
     spent = cpu_seconds(running.pid) - before
+    if running.server.guard.limits and '"WARNING"' in running.log.read_text():
+        sys.exit(f"{running.server.label} has stopped counting: Redis took too long, or went away.")
     running.forget_log()
     found = json.loads(done.stdout.splitlines()[-1])
     if found["refused"] != (0 if scenario in _ACCEPTED else found["requests"]):

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,7 +19,19 @@ _PYTHON_PACKAGES = (
     "orjson",
     "livekit-api",
 )
-_OUR_PACKAGES = ("connexion", "uvicorn", "uvloop", "httptools", "livekit-api", "jsonschema-rs", "orjson")
+_OUR_PACKAGES = (
+    "connexion",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "livekit-api",
+    "jsonschema-rs",
+    "orjson",
+    "joserfc",
+    "cryptography",
+    "limits",
+    "redis",
+)
 
 
 def describe() -> dict[str, str]:
@@ -45,6 +58,7 @@ def versions(root: Path) -> dict[str, str]:
         "go": f"{_output('go', 'version').split()[2]}, livekit/protocol {protocol[1] if protocol else '?'}",
         "Python": platform.python_version(),
         "wrk": _output("wrk", "-v").split(" [")[0],
+        "Redis": _redis(),
     }
 
 
@@ -52,6 +66,12 @@ def commit(root: Path) -> str:
     """Name the commit of a checkout, with a + if it has been changed since."""
     known = _output("git", "-C", str(root), "describe", "--always", "--exclude=*", "--dirty=+")
     return known or "unknown"
+
+
+def _redis() -> str:
+    version = _output("redis-server", "--version") if shutil.which("redis-server") else ""
+    found = re.search(r"\bv=(\S+)", version)
+    return found[1] if found else "not there"
 
 
 def _locked(lock: Path, names: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,6 +57,7 @@ def compare(servers: Sequence[Server], schedule: Schedule, folder: Path) -> dict
             memory[running.server.label] = _memory_mib(running, schedule.requests)
             load.put(running, CONNECTIONS, schedule.seconds)  # Warms it up.
         for connections, rounds in schedule.rounds.items():
+            present = [running for running in everyone if connections in _asked_of(running.server, schedule)]
             for number in range(rounds):
                 _say(f"{connections} connections, round {number + 1} of {rounds}")
                 loads += [
@@ -64,9 +65,14 @@ def compare(servers: Sequence[Server], schedule: Schedule, folder: Path) -> dict
                         "server": running.server.label,
                         **asdict(load.put(running, connections, schedule.seconds)),
                     }
-                    for running in everyone
+                    for running in present
                 ]
     return {"memory_mib": memory, "loads": loads}
+
+
+def _asked_of(server: Server, schedule: Schedule) -> Collection[int]:
+    """Tell by how many connections a server is asked: what a guard costs shows at `CONNECTIONS` alone."""
+    return schedule.rounds if server.form in ("full", "bare") else (CONNECTIONS,)
 
 
 def cold_starts(servers: Sequence[Server], schedule: Schedule, folder: Path) -> dict[str, list[float]]:

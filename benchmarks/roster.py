@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.builds import Builds
-from benchmarks.servers import HOST, Form, Server
+from benchmarks.processes import HOST
+from benchmarks.servers import Form, Server
 
 _PEERS = Path(__file__).parent / "peers"
 

@@ -1,7 +1,6 @@
 """A server: what it is, and how it is started and stopped."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,16 +10,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.processes import SERVER_CORE
+from benchmarks.processes import HOST, SERVER_CORE, START_SECONDS, accepts_connections, free_port, stopping
 
-HOST = "127.0.0.1"
 KEY, SECRET = "bench-key", "a-throw-away-secret-of-the-benchmark-0123"
 LIVEKIT_URL = "wss://livekit.example.com"
 
-_START_SECONDS, _STOP_SECONDS = 20, 10
-_POLL_SECONDS = 0.005
+Form = Literal["full", "bare", "verified", "key", "limited", "redis"]
 
-Form = Literal["full", "bare"]
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How a server knows who asks, and how often.
+
+    Attributes:
+        credentials: the headers that say who asks.
+        audited: what an audit line says of who asked.
+        identity: the only one that the caller may have tokens for; empty: any.
+        limits: whether answers say what is left of a limit.
+    """
+
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    audited: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
+    limits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +41,14 @@ class Server:
 
     Attributes:
         name: of the peer, or `ours`, or `before`.
-        form: `full`: with audit line, request id, CORS and Cache-Control; `bare`: without.
+        form: `full`: with audit line, request id, CORS and Cache-Control; `bare`: without; of ours alone:
+            `full` that verifies tokens, or keys, or counts in the process, or in Redis.
         title: what it is made of.
         command: how to start it.
         directory: where.
         environment: what it needs to know beside its port and the credentials.
         added_claims: what its LiveKit library writes into a token beside what ours does.
+        guard: how it knows who asks; by default, it does not.
     """
 
     name: str
@@ -44,6 +58,7 @@ class Server:
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     added_claims: frozenset[str] = frozenset()
+    guard: Guard = Guard()
 
     @property
     def label(self) -> str:
@@ -85,15 +100,10 @@ class Running:
 
     def wait_for_socket(self) -> None:
         """Wait until it accepts connections."""
-        deadline = time.perf_counter() + _START_SECONDS
-        while time.perf_counter() < deadline:
+        if not accepts_connections(self.process, self.port):
             if self.process.poll() is not None:
                 sys.exit(f"{self.server.label} ended: {self.log.read_text()[-2000:]}")
-            with socket.socket() as probe:
-                if probe.connect_ex((HOST, self.port)) == 0:
-                    return
-            time.sleep(_POLL_SECONDS)
-        sys.exit(f"{self.server.label} does not listen after {_START_SECONDS} s.")
+            sys.exit(f"{self.server.label} does not listen after {START_SECONDS} s.")
 
 
 @contextmanager
@@ -104,7 +114,7 @@ def run(server: Server, folder: Path) -> Iterator[Running]:
         server: what to start.
         folder: where its log goes.
     """
-    port = _free_port()
+    port = free_port()
     log = folder / f"{server.name}-{server.form}-{port}.log"
     environment = {
         "PATH": os.environ["PATH"],
@@ -123,19 +133,5 @@ def run(server: Server, folder: Path) -> Iterator[Running]:
         process = subprocess.Popen(  # noqa: S603  # as written above
             command, cwd=server.directory, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
-    try:
+    with stopping(process):
         yield Running(server, process, port, log, started)
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

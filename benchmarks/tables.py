@@ -52,6 +52,7 @@ def write(results: dict[str, Any]) -> str:
         "loads": _loads(results),
         "starts": _starts(results),
         "refusals": _refusals(results.get("refusals", [])),
+        "guarded": _guarded(results),
         "growth": _growth(results.get("growth", {})),
         "stages": _stages(results),
         "layers": _layers(results.get("stages")),
@@ -136,6 +137,30 @@ def _refusals(loads: Loads) -> str:
         if found
     ]
     return _table(("answer", "CPU µs", "requests/s"), rows, 1)
+
+
+def _guarded(results: dict[str, Any]) -> str:
+    """Write what the guarded forms cost, beside this service as it is without, and as it was."""
+    plain = [server for server in results["servers"] if server["name"] in ("ours", "before")]
+    full = _median(_of(results, "ours full", CONNECTIONS), "cpu_us")
+    rows: list[Sequence[object]] = []
+    for server in (*plain, *results.get("guarded", [])):
+        loads = _of(results, server["label"], CONNECTIONS)
+        cpu = [load["cpu_us"] for load in loads]
+        is_before = server["name"] == "before"
+        rows.append(
+            (
+                "before" if is_before else server["form"],
+                server["title"] if server["name"] == "ours" and server not in plain else "",
+                f"**{median(cpu):.0f}**",
+                f"{min(cpu):.0f} to {max(cpu):.0f}",
+                f"{median(cpu) - full:+.0f}" if full and server["label"] != "ours full" else "",
+                f"{_rate(loads):,.0f}",
+                f"{results['memory_mib'][server['label']]:.0f}",
+            )
+        )
+    columns = ("form", "knows", "CPU µs", "least to most", "more than `full`", "requests/s", "memory, MiB")
+    return _table(columns, rows, 2)
 
 
 def _growth(growth: dict[str, Any]) -> str:
