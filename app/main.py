@@ -175,7 +175,7 @@ def _capabilities(settings: Settings) -> set[str]:
     }
 
 
-# What verifies signatures, and what counts requests, is ten megabytes each: for who needs it.
+# What verifies signatures is nineteen megabytes, and what counts requests some more: for who needs it.
 def _issuer(settings: Settings) -> "Issuer | None":
     if settings.oidc_issuer is None:
         return None

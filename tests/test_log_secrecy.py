@@ -10,6 +10,7 @@ FORBIDDEN = {
     "a token": re.compile(r"eyJ[\w-]{8,}\.eyJ"),
     # Other processes log through the service's formatter, which marks what it found.
     "a token that was blacked out": re.compile(r"\[token\]"),
+    "an API key": re.compile(r"lktoken_"),
     "a body": re.compile(r'"(room_?name|participant\w+|token)\\*"\s*:', re.IGNORECASE),
     "a name, which only a body holds": re.compile(r"Alice M"),
     "an Authorization header": re.compile(r"Bearer|authorization", re.IGNORECASE),

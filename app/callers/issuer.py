@@ -21,7 +21,7 @@ _REFRESH_SECONDS = 300.0
 _RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0)
 _MAX_BYTES = 1 << 20
 _MAX_KEYS = 100
-_MIN_RSA_BITS = 2048
+_RSA_BITS = range(2048, 8193)
 _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
 _PUBLIC = {"kty", "kid", "alg", "use", "key_ops", "n", "e", "crv", "x", "y"}
 
@@ -58,13 +58,12 @@ class Issuer:
         return found
 
     async def watch(self) -> None:
-        """Fetch the keys, again and again, until cancelled; sooner while there are none."""
+        """Fetch the keys, again and again, until cancelled; sooner while the issuer is away."""
         failures = 0
         try:
             while True:
                 failures = 0 if await self._refresh() else failures + 1
-                waits = (_REFRESH_SECONDS,) if self._keys else _RETRY_SECONDS
-                await asyncio.sleep(waits[min(failures, len(waits)) - 1])
+                await asyncio.sleep(_RETRY_SECONDS[min(failures, 4) - 1] if failures else _REFRESH_SECONDS)
         finally:
             await self._client.aclose()
 
@@ -141,6 +140,6 @@ def _usable(published: Any) -> tuple[tuple[str, str], Key] | None:
         key = import_key({name: value for name, value in published.items() if name in _PUBLIC})
     except (JoseError, LookupError, TypeError, ValueError):
         return None
-    if isinstance(key, RSAKey) and key.raw_value.key_size < _MIN_RSA_BITS:
+    if isinstance(key, RSAKey) and key.raw_value.key_size not in _RSA_BITS:
         return None
     return (kid, key_type), key

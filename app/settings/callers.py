@@ -20,6 +20,7 @@ _REDIS = re.compile(
     r"rediss?://([^@/?#\s]*@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]{0,3})?"
 )
 _MAX_PORT = 65535
+_MEMORY = "memory://"
 
 
 def _entries_of(file: object) -> object:
@@ -33,6 +34,10 @@ def _entries_of(file: object) -> object:
     if not entries:
         raise ValueError("must have entries such as backend:sha256, separated by commas or line ends")
     return entries
+
+
+def _variable(name: str) -> str:
+    return "API_KEY_DIGESTS" if name == "api_keys" else name.upper()
 
 
 class CallerSettings(Group):
@@ -59,6 +64,7 @@ class CallerSettings(Group):
     oidc_name_claim: str = Field(
         default="name",
         min_length=1,
+        max_length=128,
         description="The claim that is the participant's name, if none is asked.",
     )
     oidc_rooms_claim: str | None = Field(
@@ -79,7 +85,7 @@ class CallerSettings(Group):
         default=None, description="How often all callers together may ask: 1000/minute."
     )
     rate_limit_storage: str = Field(
-        default="memory://", repr=False, description="Where the limits are counted: memory://, redis://HOST."
+        default=_MEMORY, repr=False, description="Where the limits are counted: memory://, redis://HOST."
     )
 
     @field_validator("auth")
@@ -127,21 +133,31 @@ class CallerSettings(Group):
     @classmethod
     def _check_storage(cls, value: str) -> str:
         redis = _REDIS.fullmatch(value)
-        if value != "memory://" and not (redis and int((redis[3] or ":0")[1:]) <= _MAX_PORT):
+        if value != _MEMORY and not (redis and int((redis[3] or ":0")[1:]) <= _MAX_PORT):
             raise ValueError("must be memory://, or a URL such as redis://:PASSWORD@redis.example.com:6379/0")
         return value
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
+        needed = {"oidc": ("oidc_issuer", "oidc_audience"), "api-key": ("api_keys",)}
+        chosen = {"oidc": [name for name in self.model_fields_set if name.startswith("oidc_")]}
         faults = []
-        for method, names in (("oidc", ("oidc_issuer", "oidc_audience")), ("api-key", ("api_keys",))):
-            for name in names:
-                variable = {"api_keys": "API_KEY_DIGESTS"}.get(name, name.upper())
-                if method in self.auth and not getattr(self, name):
-                    faults.append(f"{variable}: must be set where AUTH names {method}")
+        for method, names in needed.items():
+            if method in self.auth:
+                faults += [
+                    f"{_variable(name)}: must be set where AUTH names {method}"
+                    for name in names
+                    if not getattr(self, name)
+                ]
+            else:
                 # An operator who sets it takes it for asked for.
-                if method not in self.auth and getattr(self, name):
-                    faults.append(f"AUTH: must name {method} where {variable} is set")
+                faults += [
+                    f"AUTH: must name {method} where {_variable(name)} is set"
+                    for name in sorted(chosen.get(method, names))
+                    if getattr(self, name)
+                ]
+        if self.rate_limit_storage != _MEMORY and not self.is_limited:
+            faults.append("RATE_LIMIT: must be set where RATE_LIMIT_STORAGE is, or RATE_LIMIT_TOTAL")
         if self.api_key_digests and self.api_key_digests_file:
             faults.append("API_KEY_DIGESTS: must not be set beside API_KEY_DIGESTS_FILE")
         if faults:

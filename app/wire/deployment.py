@@ -9,6 +9,10 @@ _ONLY_WITH = "x-only-with"
 _REQUIRED_WITHOUT = "x-required-without"
 
 
+class NobodyAdmitted(Exception):
+    """An operation asks for none of the credentials that the deployment accepts."""
+
+
 def as_deployed(
     document: Mapping[str, Any], capabilities: Collection[str], max_ttl: timedelta
 ) -> dict[str, Any]:
@@ -18,6 +22,9 @@ def as_deployed(
         document: the contract.
         capabilities: what the deployment has of what `x-only-with` names.
         max_ttl: the longest validity of a token that may be asked for.
+
+    Raises:
+        NobodyAdmitted: an operation asks for none of the credentials that the deployment accepts.
     """
     deployed: dict[str, Any] = copy.deepcopy(dict(document))
     _limit_validity(deployed, int(max_ttl.total_seconds()))
@@ -43,6 +50,9 @@ def as_deployed(
             kept["security"] = [
                 accepted for accepted in kept["security"] if accepted.keys() <= schemes.keys()
             ]
+            # Nothing that is asked for would mean: open to all.
+            if node["security"] and schemes and not kept["security"]:
+                raise NobodyAdmitted(f"of {node['security']}, this deployment has none")
         for scheme, properties in kept.pop(_REQUIRED_WITHOUT, {}).items():
             if scheme in schemes:
                 kept[_REQUIRED_WITHOUT] = {scheme: properties}

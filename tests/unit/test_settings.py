@@ -336,6 +336,9 @@ OIDC = {"AUTH": "oidc", "OIDC_ISSUER": "https://login.example.com", "OIDC_AUDIEN
         ({"AUTH": "api-key"}, ["API_KEY_DIGESTS"]),
         ({**OIDC, "AUTH": "api-key,oidc"}, ["API_KEY_DIGESTS"]),
         ({**OIDC, "AUTH": ""}, ["AUTH", "AUTH"]),
+        ({"OIDC_ROOMS_CLAIM": "rooms"}, ["AUTH"]),
+        ({"AUTH": "api-key", "API_KEY_DIGESTS": DIGEST, "OIDC_IDENTITY_CLAIM": "uid"}, ["AUTH"]),
+        ({"RATE_LIMIT_STORAGE": "redis://localhost"}, ["RATE_LIMIT"]),
         ({**OIDC, "AUTH": "api-key", "API_KEY_DIGESTS": DIGEST}, ["AUTH", "AUTH"]),
         ({"API_KEY_DIGESTS": DIGEST}, ["AUTH"]),
         (OIDC, []),
@@ -391,6 +394,7 @@ def test_a_rate_that_is_accepted_can_be_counted(monkeypatch: pytest.MonkeyPatch,
 def test_counters_may_be_kept_in_redis(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Its password does not show when the settings are printed."""
     monkeypatch.setenv("RATE_LIMIT_STORAGE", url)
+    monkeypatch.setenv("RATE_LIMIT", "1/minute")
     settings = Settings.from_environment()
     assert settings.rate_limit_storage == url
     assert url not in repr(settings)

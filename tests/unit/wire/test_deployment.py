@@ -9,7 +9,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from app.wire.contract import Contract
-from app.wire.deployment import as_deployed
+from app.wire.deployment import NobodyAdmitted, as_deployed
 from tests.support.contract import document
 
 CAPABILITIES = ("agentPolicy", "apiKey", "callerToken", "rateLimit", "roomPolicy")
@@ -79,3 +79,12 @@ def test_an_identity_is_required_where_no_token_says_it() -> None:
     assert "x-required-without" not in anonymous
     assert asked["required"] == ["roomName"]
     assert asked["x-required-without"] == {"callerToken": ["participantIdentity"]}
+
+
+def test_an_operation_is_not_opened_by_what_is_left_out() -> None:
+    """Who is admitted by one credential only is not admitted without any, where others have another one."""
+    contract = deepcopy(document())
+    contract["paths"]["/token"]["post"]["security"] = [{"callerToken": []}]
+    with pytest.raises(NobodyAdmitted):
+        as_deployed(contract, {"apiKey"}, DAY)
+    assert as_deployed(contract, {"callerToken"}, DAY)["paths"]["/token"]["post"]["security"]
