@@ -226,8 +226,9 @@ function invitation(room) {
 
 const inWords = (error) => `${error.message} (${error.name})`;
 
-form.room.value = back?.fields.room ?? query.get('room') ?? '';
-form.name.value = back?.fields.name ?? '';
+// What somebody has typed while this was loading stays.
+form.room.value = back?.fields.room || query.get('room') || form.room.value;
+form.name.value = back?.fields.name || form.name.value;
 document.getElementById('api').textContent = api;
 document.getElementById('join').addEventListener('submit', (event) => {
   event.preventDefault();

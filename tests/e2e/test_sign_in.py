@@ -65,6 +65,8 @@ def site(page_server: PageServer, accounts: OpenIdProvider, operator_settings: S
 async def page(browser: Browser, site: str) -> AsyncIterator[VoiceRoomPage]:
     """The page, just opened by somebody whom neither it nor the provider knows."""
     async with open_page(browser, site) as opened:
+        # The page is shown a moment before it knows that people sign in here.
+        await expect(opened.part("state")).to_have_text("Not signed in")
         yield opened
 
 
