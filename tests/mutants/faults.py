@@ -61,9 +61,8 @@ FAULTS = [
         ("a body may be a byte longer", "x-max-bytes: 16384", "x-max-bytes: 16385", 2),
         (
             "a room needs no participant",
-            "        - participantIdentity\n      properties:\n",
-            "      properties:\n",
-            2,
+            "      x-required-without: {callerToken: [participantIdentity]}\n",
+            "",
         ),
         (
             "a caller may configure the room as it likes",
@@ -91,7 +90,46 @@ FAULTS = [
             "",
             2,
         ),
-        ("it is not said that nobody need say who they are", "security: []\n\n", ""),
+        (
+            "nobody need say who they are",
+            "security:\n  - callerToken: []\n  - apiKey: []\n\n",
+            "security: []\n\n",
+        ),
+        (
+            "anybody gets a token",
+            "      operationId: generateToken\n",
+            "      operationId: generateToken\n      security:\n        - {}\n",
+        ),
+        ("health is told to callers who are known only", "      security:\n        - {}\n", "", 2),
+        ("an API key is in the address", "      in: header\n", "      in: query\n"),
+        (
+            "a refused caller need not be told how to say who it is",
+            "as RFC 9110 has it.\n      required: true\n",
+            "as RFC 9110 has it.\n",
+        ),
+        (
+            "it need not be said when to ask again",
+            "to ask again.\n      required: true\n",
+            "to ask again.\n",
+        ),
+        (
+            "a deployment that asks nobody answers 401",
+            "in a way that can be verified.\n      x-only-with: [callerToken, apiKey]\n",
+            "in a way that can be verified.\n",
+        ),
+        (
+            "a deployment with tokens and any room refuses none of them",
+            "x-only-with: [callerToken, roomPolicy]",
+            "x-only-with: [roomPolicy]",
+        ),
+        ("a health check may answer that it is not for all", "      x-only-with: []\n", ""),
+        ("a token's identity is nobody's", "          x-caller: identity\n", "", 2),
+        ("a token's name is nobody's", "          x-caller: name\n", "", 2),
+        (
+            "a value of an attribute may have any length",
+            "            description: A value.\n            maxLength: 256\n",
+            "            description: A value.\n",
+        ),
     ),
     # --- The handlers
     *_in(
@@ -114,8 +152,8 @@ FAULTS = [
         ),
         (
             "room and participant are swapped",
-            'room=body["roomName"],\n            identity=body["participantIdentity"]',
-            'room=body["participantIdentity"],\n            identity=body["roomName"]',
+            'room=body["roomName"],\n            identity=body.get("participantIdentity", "")',
+            'room=body.get("participantIdentity", ""),\n            identity=body["roomName"]',
         ),
         (
             "the URL of the server is null where there is none",
@@ -134,17 +172,51 @@ FAULTS = [
             '"participant_name": issued.name',
             '"participant_name": issued.identity',
         ),
-        ("a service that is not ready says that it is", "        self._tokens.check_readiness()\n", ""),
+        (
+            "a service that is not ready says that it is",
+            '"reasons": self._readiness.check()}',
+            '"reasons": []}',
+        ),
         ("agents are counted from 1", "agents[{index}]", "agents[{index + 1}]"),
         (
             "a field is named as the other endpoint does",
-            '{"name": "participantName"}',
-            '{"name": "participant_name"}',
+            '"name": "participantName"}',
+            '"name": "participant_name"}',
         ),
         (
             "the audit log has the name for the identity",
             '"identity": issued.identity,\n            "expiresAt"',
             '"identity": issued.name,\n            "expiresAt"',
+        ),
+        (
+            "whatever a token says of its caller, it may have any token",
+            "issue(order, _entitlement(caller))",
+            "issue(order)",
+        ),
+        (
+            "the rooms that a token lists are ignored",
+            "Entitlement(profile.identity, profile.name, profile.rooms)",
+            "Entitlement(profile.identity, profile.name)",
+        ),
+        (
+            "the name that a token says is ignored",
+            "Entitlement(profile.identity, profile.name, profile.rooms)",
+            "Entitlement(profile.identity, '', profile.rooms)",
+        ),
+        (
+            "who named a room is told to name one",
+            "                if error.fresh\n",
+            "                if not error.fresh\n",
+        ),
+        (
+            "who may not be another is told of a claim that nobody reads",
+            "the claim {_claims(caller).identity} of",
+            "the claim {ClaimNames().identity} of",
+        ),
+        (
+            "who may not enter a room is told of another claim",
+            "the claim {_claims(caller).rooms}",
+            "the claim {_claims(caller).identity}",
         ),
     ),
     # --- Tokens
@@ -181,10 +253,15 @@ FAULTS = [
         ),
         (
             "the operator has no say in how long tokens last",
-            "(order.ttl or policy.ttl)",
-            "(order.ttl or TokenPolicy().ttl)",
+            "policy.lifetime(order.ttl)",
+            "TokenPolicy().lifetime(order.ttl)",
         ),
-        ("a service without credentials is ready", "            raise NotReady\n", "            return\n"),
+        ("a service without credentials is ready", "return self._writer is not None", "return True"),
+        (
+            "whatever a caller is entitled to, it may have any token",
+            "admit(order, entitlement)",
+            "admit(order, UNRESTRICTED)",
+        ),
     ),
     *_in(
         "app/tokens/claims.py",
@@ -242,6 +319,311 @@ FAULTS = [
             "max_bytes: int = 8001",
         ),
     ),
+    *_in(
+        "app/tokens/policy.py",
+        "unit/tokens/test_service.py",
+        (
+            "a token that does not say may last longer than any",
+            "min(wanted or self.ttl, self.max_ttl)",
+            "min(wanted, self.max_ttl) if wanted else self.ttl",
+        ),
+        (
+            "a token that says so may last longer than any",
+            "min(wanted or self.ttl, self.max_ttl)",
+            "wanted or min(self.ttl, self.max_ttl)",
+        ),
+    ),
+    *_in(
+        "app/tokens/admission.py",
+        "unit/tokens/test_admission.py",
+        ("who asks for another is answered", "            raise IdentityMismatch\n", "            pass\n"),
+        ("who says nothing may be anybody", "_replace(identity=only,", "_replace(identity=order.identity,"),
+        (
+            "what a token says of the name wins over the request",
+            "order.name or entitlement.name",
+            "entitlement.name or order.name",
+        ),
+        (
+            "fresh rooms are open where rooms are listed",
+            "rooms is not None and not (order.room and any(matches(p, order.room) for p in rooms)):",
+            "rooms is not None and order.room and not any(matches(p, order.room) for p in rooms):",
+        ),
+        ("a list of no rooms opens all", "if rooms is not None and not", "if rooms and not"),
+        (
+            "every room has to be listed",
+            "any(matches(p, order.room) for p in rooms)",
+            "all(matches(p, order.room) for p in rooms)",
+        ),
+        ("fresh rooms are without the prefix", "order.completed(self.room_prefix)", "order.completed()"),
+        (
+            "a room may have the prefix anywhere",
+            "not order.room.startswith(self.room_prefix)",
+            "self.room_prefix not in order.room",
+        ),
+        (
+            "a room that a token lists needs no prefix",
+            "if order.room and not order.room.startswith",
+            "if entitlement.rooms is None and order.room and not order.room.startswith",
+        ),
+        ("a pattern without a star is a prefix", "return name == pattern", "return name.startswith(pattern)"),
+        ("a star in the middle takes too much", "name.find(part, at)", "name.rfind(part, at)"),
+        ("two parts of a pattern are one of a name", "at = found + len(part)", "at = found"),
+        ("the ends of a pattern overlap", "len(name) - len(last) >= at and ", ""),
+        ("a pattern matches what goes on", "and name.endswith(last)", "and last in name"),
+    ),
+    # --- The callers
+    *_in(
+        "app/callers/caller.py",
+        "contract/test_callers.py",
+        ("a malformed list of rooms opens all", "listed if is_list else ()", "listed if is_list else None"),
+        ("a missing list of rooms opens all", "if names.rooms is not None:", "if names.rooms in claims:"),
+        (
+            "of a malformed list what can be read is read",
+            "isinstance(listed, list) and all(isinstance(room, str) for room in listed)",
+            "isinstance(listed, list)",
+        ),
+        (
+            "a number is an identity",
+            'return value if isinstance(value, str) else ""',
+            'return str(value or "")',
+        ),
+    ),
+    *_in(
+        "app/callers/api_keys.py",
+        "unit/callers/test_api_keys.py",
+        (
+            "the time tells which key was right",
+            "                owner = name\n",
+            '                return Caller(name, "api-key")\n',
+        ),
+        (
+            "the time tells how much of a digest was right",
+            "if hmac.compare_digest(given, digest):",
+            "if given == digest:",
+        ),
+        ("an unknown key is somebody's", "        if owner is None:\n", '        if owner == "":\n'),
+        ("keys can be guessed", "_KEY_BYTES = 32", "_KEY_BYTES = 8"),
+        (
+            "a fresh key has another's digest",
+            "hashlib.sha256(key.encode())",
+            "hashlib.sha256(key[8:].encode())",
+        ),
+    ),
+    *_in(
+        "app/callers/tokens.py",
+        "contract/test_hostile_callers.py contract/test_callers.py",
+        ("a token is accepted minutes after its end", "_LEEWAY_SECONDS = 60", "_LEEWAY_SECONDS = 600"),
+        ("a token whose issuer's clock differs is refused", "_LEEWAY_SECONDS = 60", "_LEEWAY_SECONDS = 0"),
+        ("a token may be as long as a head", "len(token) > _MAX_TOKEN or ", ""),
+        ("what a token calls critical is passed over", '"crit", ', ""),
+        ("a token may be compressed", ', "zip")', ")"),
+        ("a token may say where its key is", '"jku", ', ""),
+        ("a token may bring its key", '"jwk", ', ""),
+        ("a token may bring a certificate", '"x5c", "x5u", ', ""),
+        (
+            "a token of another kind is a caller's",
+            '        headers["typ"] = HeaderParameter("Type", _check_type)\n',
+            "",
+        ),
+        (
+            "a choice of signatures is not looked at",
+            "if self.allowed is None or name not in self.allowed:",
+            "if name not in _KEY_TYPES:",
+        ),
+        (
+            "signatures are not verified",
+            "key is None or not jws.validate_compact(parsed, key, None, self._signatures)",
+            "key is None",
+        ),
+        ("claims are not looked at", "            self._claims.validate(claims)\n", ""),
+        ("any issuer will do", 'iss={"essential": True, "value": issuer.url},', 'iss={"essential": True},'),
+        ("any audience will do", 'aud={"essential": True, "value": audience},', 'aud={"essential": True},'),
+        ("an issuer need not be named", 'iss={"essential": True, "value"', 'iss={"value"'),
+        ("an audience need not be named", 'aud={"essential": True, "value"', 'aud={"value"'),
+        ("a token need not end", '            exp={"essential": True},\n', ""),
+        ("a caller need not be named", '            sub={"essential": True},\n', ""),
+        ("a deep token is a fault of the service", "RecursionError, ", ""),
+        (
+            "a caller is named as the participant",
+            'Caller(claims["sub"], "oidc"',
+            'Caller(claims[self._names.identity], "oidc"',
+        ),
+    ),
+    *_in(
+        "app/callers/tokens.py",
+        "contract/test_examples.py",
+        (
+            "who comes too late is not told so",
+            "        except ExpiredTokenError:\n",
+            "        except ZeroDivisionError:\n",
+        ),
+        (
+            "who has another's token is not told so",
+            "_BY_CLAIM.get(error.claim, _UNVERIFIABLE)",
+            "_UNVERIFIABLE",
+        ),
+    ),
+    *_in(
+        "app/callers/issuer.py",
+        "contract/test_issuer.py contract/test_hostile_callers.py",
+        ("each unknown key costs the issuer two requests", "_PAUSE_SECONDS = 30.0", "_PAUSE_SECONDS = 0.0"),
+        ("whoever comes during a fetch is refused", "if self._fetch is None:", "if True:"),
+        (
+            "the issuer is asked again once only",
+            "            self._fetch.add_done_callback(self._forget)\n",
+            "",
+        ),
+        (
+            "whoever leaves ends the fetch of all",
+            "await asyncio.wait({self._fetch}, timeout=_PATIENCE_SECONDS)",
+            "await asyncio.wait_for(self._fetch, _PATIENCE_SECONDS)",
+        ),
+        ("whoever sends an unknown key waits long", "_PATIENCE_SECONDS = 1.5", "_PATIENCE_SECONDS = 15"),
+        (
+            "keys are dropped while the issuer is away",
+            "            self._is_away = True\n",
+            "            self._keys, self._is_away = {}, True\n",
+        ),
+        (
+            "withdrawn keys are kept",
+            "self._keys, self._is_away = keys, False",
+            "self._keys, self._is_away = self._keys | keys, False",
+        ),
+        (
+            "withdrawn keys are kept until somebody asks",
+            "            while True:\n",
+            "            while not self._keys:\n",
+        ),
+        (
+            "a service whose issuer was away waits for minutes",
+            "(_REFRESH_SECONDS,) if self._keys else _RETRY_SECONDS",
+            "(_REFRESH_SECONDS,)",
+        ),
+        (
+            "an issuer that is away is warned of each time",
+            "            if not self._is_away:\n",
+            "            if True:\n",
+        ),
+        ("the metadata may be another issuer's", 'if metadata.get("issuer") != self.url:', "if False:"),
+        (
+            "the keys of an issuer may come without TLS",
+            'self.url.startswith("https:") and not address.startswith("https:")',
+            "False",
+        ),
+        (
+            "an issuer without an address of keys ends the watch",
+            "if not isinstance(address, str) or (",
+            "if (",
+        ),
+        ("an issuer's answer may fill the memory", "if len(content) > _MAX_BYTES:", "if False:"),
+        (
+            "an issuer sends the service elsewhere",
+            "AsyncClient(timeout=_TIMEOUT_SECONDS)",
+            "AsyncClient(timeout=_TIMEOUT_SECONDS, follow_redirects=True)",
+        ),
+        (
+            "an issuer that publishes no key takes away those that are known",
+            "        if not keys:\n",
+            "        if keys is None:\n",
+        ),
+        (
+            "an issuer with keys for encryption only has been reached",
+            ' or published.get("use", "sig") != "sig"',
+            "",
+        ),
+        ("a weak key verifies", "key.raw_value.key_size < _MIN_RSA_BITS", "False"),
+        (
+            "a key of any curve verifies",
+            'key_type not in _CURVES or published.get("crv") != _CURVES[key_type]',
+            "key_type not in _CURVES",
+        ),
+        ("a key verifies what it is not published for", '"kid", "alg", ', '"kid", '),
+        (
+            "a broken key spoils the others",
+            "    except (JoseError, ValueError, TypeError):\n",
+            "    except ZeroDivisionError:\n",
+        ),
+        (
+            "what is no key spoils the others",
+            "    if not isinstance(published, dict):\n        return None\n",
+            "",
+        ),
+    ),
+    *_in(
+        "app/callers/counters.py",
+        "unit/callers/test_rate_limits.py contract/test_rate_limits.py",
+        ("there are as many counters as callers", "if len(self.expirations) > _MAX_COUNTERS:", "if False:"),
+        (
+            "who came last is forgotten first",
+            "next(iter(self.expirations))",
+            "next(reversed(self.expirations))",
+        ),
+    ),
+    *_in(
+        "app/callers/rate_limits.py",
+        "unit/callers/test_rate_limits.py contract/test_rate_limits.py",
+        (
+            "all callers have one limit",
+            'hashlib.blake2b(caller.encode(), digest_size=16).hexdigest() if self.name == "caller" else ""',
+            '""',
+        ),
+        (
+            "the limit of all is each one's",
+            'hexdigest() if self.name == "caller" else ""',
+            "hexdigest()",
+        ),
+        (
+            "a caller with a long name takes more memory",
+            "hashlib.blake2b(caller.encode(), digest_size=16).hexdigest()",
+            "caller",
+        ),
+        (
+            "what one caller is refused is counted for all",
+            "                if quotas[-1].is_exceeded:\n                    break\n",
+            "",
+        ),
+        (
+            "many callers drive out the count of all",
+            "None if storage == _MEMORY else redis_at(storage)",
+            "BoundedMemory() if storage == _MEMORY else redis_at(storage)",
+        ),
+        (
+            "one is told to ask again in no time",
+            "max(1, ceil(reset - time.time()))",
+            "int(reset - time.time())",
+        ),
+        ("a request too many is allowed", "is_exceeded=not allowed", "is_exceeded=False"),
+        (
+            "a fault of Redis is the caller's",
+            (
+                "        except StorageError as fault:\n"
+                "            self._suspend(fault)\n"
+                "            return ()\n"
+            ),
+            "        except ZeroDivisionError:\n            return ()\n",
+        ),
+        (
+            "a service without Redis does not start",
+            "        except StorageError as fault:\n            self._suspend(fault)\n\n",
+            "        except ZeroDivisionError:\n            pass\n\n",
+        ),
+        (
+            "that Redis is away is warned of each time",
+            "        if self._recovery is None:\n",
+            "        if fault:\n",
+        ),
+        (
+            "nobody is limited ever after",
+            "                self._recovery = None\n",
+            "                pass\n",
+        ),
+        (
+            "while Redis is away each request waits for it",
+            "        if self._recovery is not None:\n            return ()\n",
+            "",
+        ),
+        ("a slow Redis holds up callers", "timeout=_PATIENCE_SECONDS)", "timeout=None)"),
+    ),
     # --- The layers: which there are, and in which order
     *_in(
         "app/main.py",
@@ -278,6 +660,126 @@ FAULTS = [
     ),
     *_in(
         "app/main.py",
+        "contract/test_callers.py contract/test_rate_limits.py contract/test_hostile_callers.py",
+        (
+            "a body is looked at before who sends it",
+            (
+                "        SecurityMiddleware,\n"
+                "        *([Throttling] if settings.is_limited else []),\n"
+                "        RequestValidation,\n"
+            ),
+            (
+                "        *([Throttling] if settings.is_limited else []),\n"
+                "        RequestValidation,\n"
+                "        SecurityMiddleware,\n"
+            ),
+        ),
+        (
+            "requests are counted before it is known whose they are",
+            "        SecurityMiddleware,\n        *([Throttling] if settings.is_limited else []),\n",
+            "        *([Throttling] if settings.is_limited else []),\n        SecurityMiddleware,\n",
+        ),
+        (
+            "invalid requests are not counted",
+            "        *([Throttling] if settings.is_limited else []),\n        RequestValidation,\n",
+            "        RequestValidation,\n        *([Throttling] if settings.is_limited else []),\n",
+        ),
+        ("nobody is limited", "*([Throttling] if settings.is_limited else []),", "*[],"),
+        (
+            "nobody is limited, and the contract says so",
+            '        *(["rateLimit"] if settings.is_limited else []),\n',
+            "",
+        ),
+        (
+            "the limits are swapped",
+            "RateLimits(settings.rate_limit, settings.rate_limit_total,",
+            "RateLimits(settings.rate_limit_total, settings.rate_limit,",
+        ),
+        (
+            "a prefix of rooms is not in the contract",
+            "if settings.room_name_prefix or settings.oidc_rooms_claim else",
+            "if settings.oidc_rooms_claim else",
+        ),
+        (
+            "a list of agents is not in the contract",
+            '        *(["agentPolicy"] if settings.livekit_agents is not None else []),\n',
+            "",
+        ),
+        (
+            "a prefix of rooms has no effect",
+            "AdmissionPolicy(settings.room_name_prefix)",
+            "AdmissionPolicy()",
+        ),
+        (
+            "the longest validity is in the contract only",
+            (
+                "        max_bytes=max_bytes,\n"
+                "        max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),\n"
+            ),
+            "        max_bytes=max_bytes,\n",
+        ),
+        (
+            "the longest validity is not in the contract",
+            "max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),\n        )\n",
+            "max_ttl=timedelta(days=1),\n        )\n",
+        ),
+        (
+            "the framework verifies callers by itself",
+            "        security_map=_authentication(settings, issuer).security_map(),\n",
+            "",
+        ),
+        (
+            "the claims that the operator chose are not read",
+            "tokens = CallerTokens(issuer, settings.oidc_audience, settings.oidc_algorithms, names)",
+            "tokens = CallerTokens(issuer, settings.oidc_audience, settings.oidc_algorithms, ClaimNames())",
+        ),
+        (
+            "a choice of signatures has no effect",
+            "settings.oidc_algorithms, names",
+            '("RS256", "PS256", "ES256", "EdDSA"), names',
+        ),
+        (
+            "it is not said of the health that anybody may ask",
+            'lambda: settings.auth == ("none",)',
+            'lambda: settings.auth == "none"',
+        ),
+    ),
+    *_in(
+        "app/main.py",
+        "contract/test_issuer.py contract/test_rate_limits.py",
+        (
+            "the issuer is asked when a caller comes",
+            "asyncio.create_task(issuer.watch()) if issuer else None",
+            "None",
+        ),
+        (
+            "a service that can verify nobody is ready",
+            "issuer is not None and not issuer.is_known",
+            "issuer is not None and False",
+        ),
+        (
+            "it is not said of the health that nobody is limited",
+            "limits is not None and not limits.is_enforced",
+            "limits is not None and False",
+        ),
+        (
+            "that Redis is away is found out by the first caller",
+            "        await limits.prepare()\n",
+            "        pass\n",
+        ),
+    ),
+    *_in(
+        "app/main.py",
+        "unit/test_main.py",
+        (
+            "that anybody may ask is not mentioned",
+            'if settings.auth == ("none",):',
+            'if settings.auth == "none":',
+        ),
+        ("an issuer without TLS is not mentioned", "if settings.has_insecure_issuer:", "if False:"),
+    ),
+    *_in(
+        "app/main.py",
         "unit/test_main.py contract/test_response_validation.py",
         (
             "answers are not checked, whatever the operator wants",
@@ -293,6 +795,167 @@ FAULTS = [
         ),
     ),
     # --- The wire
+    *_in(
+        "app/wire/authentication.py",
+        "contract/test_callers.py contract/test_hostile_callers.py contract/test_issuer.py",
+        ("a key lets in whom a token keeps out", "            return NO_VALUE\n", "            pass\n"),
+        (
+            "a proxy's header keeps out whoever has a key",
+            'if self._tokens is not None and _values(scope, b"authorization"):',
+            'if _values(scope, b"authorization"):',
+        ),
+        (
+            "of two tokens one counts",
+            "_BEARER.fullmatch(sent[0]) if len(sent) == 1 else None",
+            "_BEARER.fullmatch(sent[0])",
+        ),
+        ("a token ends where it likes", "_BEARER.fullmatch(sent[0])", "_BEARER.match(sent[0])"),
+        ("the scheme is read as it is written", 'rb"[Bb][Ee][Aa][Rr][Ee][Rr] +', 'rb"Bearer +'),
+        ("of two keys one counts", "if len(sent) > 1 or self._keys is None:", "if self._keys is None:"),
+        (
+            "who says nothing is not told what to say",
+            "raise Unauthenticated(_NO_CREDENTIALS, self._headers)",
+            "raise Unauthenticated(_NO_CREDENTIALS, {})",
+            2,
+        ),
+        (
+            "who has an unknown key is not told what to say",
+            "raise Unauthenticated(str(error), self._headers) from None",
+            "raise Unauthenticated(str(error), {}) from None",
+        ),
+        (
+            "callers are told to send what is not accepted",
+            "                if accepted is not None\n",
+            "",
+        ),
+        (
+            "callers are not told of API keys",
+            '(("Bearer", tokens), ("ApiKey", keys))',
+            '(("Bearer", tokens),)',
+        ),
+        (
+            "it is not said that it was the token",
+            """f'{_REALM}, error="invalid_token"', 1)""",
+            "_REALM, 1)",
+        ),
+        (
+            "an issuer that is away is the caller's fault",
+            "raise NotReady([ISSUER_UNREACHABLE]) from None",
+            'raise self._refusal("The issuer is away.") from None',
+        ),
+        (
+            "the audit log is not told who asks",
+            'scope["state"]["audit"] |= {"caller": printable(caller.name, _MAX_NAME), "auth": caller.auth}',
+            "pass",
+        ),
+        ("a caller's name may fill the audit log", "printable(caller.name, _MAX_NAME)", "caller.name"),
+    ),
+    *_in(
+        "app/wire/participants.py",
+        "contract/test_callers.py",
+        ("an identity of a token is not looked at", "    if faults:\n", "    if False:\n"),
+        (
+            "a token without an identity is anybody's",
+            '    if not profile.identity:\n        faults = ["is missing, or not a text"]\n',
+            "",
+        ),
+        ("a name of a token is not looked at", 'if rule.faults_of("name", profile.name):', "if False:"),
+        (
+            "the operator is told of a claim that nobody reads",
+            "The claim {profile.claims.identity} of",
+            "The claim sub of",
+        ),
+    ),
+    *_in(
+        "app/wire/request_body.py",
+        "contract/test_callers.py",
+        (
+            "a backend need not say for whom",
+            'with_token=state["caller"].profile is not None',
+            'with_token=state["caller"].name != ""',
+        ),
+    ),
+    *_in(
+        "app/wire/throttling.py",
+        "unit/wire/test_throttling.py contract/test_rate_limits.py",
+        ("a subscriber of IPv6 has as many limits as it likes", "_NETWORK_BITS = 64", "_NETWORK_BITS = 0"),
+        (
+            "all who come by IPv4 are one",
+            "if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:",
+            "if isinstance(parsed, IPv6Address):",
+        ),
+        (
+            "what a caller says of its address is believed",
+            'scope.get("client"))',
+            '(dict(scope["headers"]).get(b"x-forwarded-for", b"").decode(), 0))',
+        ),
+        (
+            "a made-up address is a fault of the service",
+            "    except ValueError:  #",
+            "    except KeyError:  #",
+        ),
+        (
+            "who is known counts by the address",
+            "    if caller.name:\n",
+            '    if caller.auth == "":\n',
+        ),
+        ("a token may use up a key's limit", 'return f"{caller.auth}:{caller.name}"', "return caller.name"),
+        (
+            "health checks are limited",
+            "return _Limited(self.next_app, self._limits) if is_limited else self.next_app",
+            (
+                "return _Limited(self.next_app, self._limits) if is_limited else "
+                "_Limited(self.next_app, self._limits)"
+            ),
+        ),
+        (
+            "only the first limit is looked at",
+            "        for quota in quotas:\n",
+            "        for quota in quotas[:1]:\n",
+        ),
+        (
+            "it is not said what is left",
+            '        state["headers"] = headers_of(quotas)\n',
+            "",
+        ),
+        ("one is told to ask again too late", "str(exceeded.reset_seconds)", "str(exceeded.window_seconds)"),
+    ),
+    *_in(
+        "app/wire/deployment.py",
+        "unit/wire/test_deployment.py contract/test_callers.py",
+        (
+            "a part of the contract needs all of its capabilities",
+            "any(capability in capabilities for capability in wanted)",
+            "all(capability in capabilities for capability in wanted)",
+        ),
+        ("what no deployment has is published", "return wanted is None or", "return not wanted or"),
+        (
+            "what is left out is referred to",
+            '            and not (isinstance(value, dict) and value.get("$ref") in dropped)\n',
+            "",
+        ),
+        (
+            "schemes that are left out are accepted",
+            "if accepted.keys() <= schemes.keys()\n",
+            "if accepted is not None\n",
+        ),
+        ("the contract itself is changed", "copy.deepcopy(dict(document))", "dict(document)"),
+        (
+            "an identity is not required of anybody",
+            '                kept["required"] = [*kept.get("required", ()), *properties]\n',
+            "                pass\n",
+        ),
+        (
+            "the default is longer than the longest validity",
+            '("maximum", "default", "example")',
+            '("maximum", "example")',
+        ),
+        (
+            "examples are longer than the longest validity",
+            '        if "expirationSeconds" in value:\n',
+            "        if False:\n",
+        ),
+    ),
     *_in(
         "app/wire/answers.py",
         "contract/test_connections.py contract/test_layers.py contract/test_hostile_input.py",
@@ -325,6 +988,22 @@ FAULTS = [
             "        if errors:\n",
             "        if not errors:\n            return\n        if not errors[0].instance_path:\n",
         ),
+        (
+            "nobody need say for whom",
+            "self._validator if with_token else self._validator_without_token",
+            "self._validator",
+        ),
+        (
+            "a caller with a token has to say for whom",
+            "self._validator if with_token else self._validator_without_token",
+            "self._validator_without_token",
+        ),
+        ("what is written in parts is not a rule", "        flat |= _flat(part)\n", "        pass\n"),
+    ),
+    *_in(
+        "app/wire/contract.py",
+        "contract/test_rate_limits.py",
+        ("no operation is limited", '"429" in operation["responses"]', '429 in operation["responses"]'),
     ),
     *_in(
         "app/wire/cors.py",
@@ -334,7 +1013,7 @@ FAULTS = [
             'if not self.allow_all_origins and self.is_allowed_origin(origin.decode("latin-1")):',
             "if not self.allow_all_origins:",
         ),
-        ("pages cannot read the request id", "            expose_headers=(request_id.HEADER,),\n", ""),
+        ("pages cannot read the request id", "            expose_headers=EXPOSED,\n", ""),
         (
             "caches mix up the pages",
             'shared = [(b"vary", b"Origin")]',
@@ -358,9 +1037,40 @@ FAULTS = [
         ),
     ),
     *_in(
+        "app/wire/cors.py",
+        "contract/test_callers.py",
+        ("pages may not send a token", '("Authorization", "Content-Type"', '("Content-Type"'),
+        ("pages may not send a key", '"X-API-Key", ', ""),
+        ("pages may not be traced", ', "traceparent")', ")"),
+        ("pages cannot read how to say who asks", ', "WWW-Authenticate")', ")"),
+        ("pages cannot read when to ask again", '"Retry-After", ', ""),
+    ),
+    *_in(
         "app/wire/dispatcher.py",
         "contract/test_hostile_input.py",
         ("every success is a 200", "send_json(send, self._success_status", "send_json(send, 200"),
+    ),
+    *_in(
+        "app/wire/dispatcher.py",
+        "contract/test_rate_limits.py",
+        ("a success does not say what is left", 'state.get("headers", NO_HEADERS)', "NO_HEADERS"),
+    ),
+    *_in(
+        "app/wire/errors.py",
+        "contract/test_rate_limits.py contract/test_callers.py contract/test_issuer.py",
+        ("an error does not say what is left", '**scope["state"].get("headers", NO_HEADERS), ', ""),
+        (
+            "who asks too often is not told when to ask again",
+            "HTTPException | RateLimited | Unauthenticated",
+            "HTTPException | Unauthenticated",
+        ),
+        (
+            "who is not known is not told what to say",
+            "HTTPException | RateLimited | Unauthenticated",
+            "HTTPException | RateLimited",
+        ),
+        ("it is not said when the service may be ready", ', headers={"Retry-After": "5"}', ""),
+        ("it is not said what to mend", '        content["reasons"] = error.codes\n', "        pass\n"),
     ),
     *_in(
         "app/wire/errors.py",
@@ -377,7 +1087,11 @@ FAULTS = [
             'f"{failure.message or str(error)} {error!r}"',
         ),
         ("the cause of a failure is not logged", '{_SEE_LOG}", logged=True)', '{_SEE_LOG}")'),
-        ("a 405 does not say what is allowed", "error.headers or {}", "{}"),
+        (
+            "a 405 does not say what is allowed",
+            "HTTPException | RateLimited | Unauthenticated",
+            "RateLimited | Unauthenticated",
+        ),
         (
             "the audit log is not told what went wrong",
             '        scope["state"]["audit"]["errorCode"] = self.failure.code\n',
@@ -784,6 +1498,31 @@ FAULTS = [
     ),
     # --- The operator's side
     *_in(
+        "app/operation/readiness.py",
+        "unit/operation/test_readiness.py",
+        (
+            "a warning makes a fault of the service a warning",
+            "if any(reason.words for reason in reasons):",
+            "if reasons and all(reason.words for reason in reasons):",
+        ),
+        ("a warning makes it unready", "if any(reason.words for reason in reasons):", "if reasons:"),
+        (
+            "warnings are not listed",
+            "        return [reason.code for reason in reasons]\n",
+            "        return []\n",
+        ),
+        (
+            "warnings are not listed beside what makes it unready",
+            "self.codes = [reason.code for reason in reasons]",
+            "self.codes = [reason.code for reason in reasons if reason.words]",
+        ),
+        (
+            "what was mended is listed on",
+            "        self._checks = checks\n",
+            "        self._checks = [(reason, lambda found=holds(): found) for reason, holds in checks]\n",
+        ),
+    ),
+    *_in(
         "app/operation/audit.py",
         "contract/test_layers.py contract/test_process.py",
         ("audit lines are not written", "    logger.handle(line)\n", ""),
@@ -847,31 +1586,95 @@ FAULTS = [
     ),
     # --- The settings and the command line
     *_in(
-        "app/settings.py",
+        "app/settings/livekit.py",
         "unit/test_settings.py",
         ("http stays http", '{"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)', "parts.scheme"),
-        ("the URL of the server may hold credentials", "_AUTHORITY.fullmatch(parts.netloc)", "parts.netloc"),
         (
             "a secret keeps the newline of its file",
             "(value.strip() or None) if isinstance(value, str) else value",
             "value",
         ),
-        ("an origin may have a slash at its end", r"://[a-z0-9.:\[\]_-]+", r"://[a-z0-9.:\[\]_-]+/?"),
         ("unknown sources may be published", "not set(value) <= set(PUBLISH_SOURCES)", "False"),
         (
             "an empty list of agents allows none",
             "if value is not None and not (value and all(",
             "if value is not None and not (all(",
         ),
-        ("any root path is taken", "if not _ROOT_PATH.fullmatch(value):", "if False:"),
-        ("any proxy may be named", "or [ip_network(address) for address in value]", "or value"),
         ("an operator may issue tokens for ever", "default=3600, ge=60, le=86400", "default=3600, ge=60"),
         (
-            "settings are refused in a library's words",
-            'words = _WORDS.get(fault["type"], fault["msg"])',
-            'words = fault["msg"]',
+            "an operator may let callers ask for ever",
+            "default=86400, ge=60, le=86400",
+            "default=86400, ge=60",
         ),
+        ("rooms may begin with what no room may have", "[A-Za-z0-9_-]{0,128}", "[A-Za-z0-9._-]{0,128}"),
+    ),
+    *_in(
+        "app/settings/urls.py",
+        "unit/test_settings.py",
+        ("the URL of the server may hold credentials", "_AUTHORITY.fullmatch(parts.netloc)", "parts.netloc"),
+        ("an origin may have a slash at its end", r"://[a-z0-9.:\[\]_-]+", r"://[a-z0-9.:\[\]_-]+/?"),
+    ),
+    *_in(
+        "app/settings/server.py",
+        "unit/test_settings.py",
+        ("any root path is taken", "if not _ROOT_PATH.fullmatch(value):", "if False:"),
+        ("any proxy may be named", "or [ip_network(address) for address in value]", "or value"),
         ("the service listens to the world", 'default="127.0.0.1"', 'default="0.0.0.0"'),
+    ),
+    *_in(
+        "app/settings/reading.py",
+        "unit/test_settings.py",
+        (
+            "settings are refused in a library's words",
+            '_WORDS.get(fault["type"], fault["msg"])',
+            'fault["msg"]',
+        ),
+    ),
+    *_in(
+        "app/settings/callers.py",
+        "unit/test_settings.py unit/test_main.py",
+        ("a list of no ways to say who asks asks nobody", "not (value and set(value)", "not (set(value)"),
+        (
+            "anybody may ask beside those who are known",
+            'if value != ("none",) and not (value and set(value) <= set(METHODS)):',
+            'if "none" not in value and not (value and set(value) <= set(METHODS)):',
+        ),
+        (
+            "an issuer that nobody asks for is set for nothing",
+            "if method not in self.auth and getattr(self, name):",
+            "if False:",
+        ),
+        (
+            "callers are asked for what nobody can verify",
+            "if method in self.auth and not getattr(self, name):",
+            "if False:",
+        ),
+        (
+            "a shared secret may sign caller tokens",
+            'ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")',
+            'ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "HS256")',
+        ),
+        ("the URL of the issuer may hold credentials", " or not is_plain_url(value)", ""),
+        ("an issuer on this machine has to have TLS", "parts.hostname not in {", "parts.port not in {"),
+        ("a digest may be any hash", "[0-9A-Fa-f]{{64}}", "[0-9A-Fa-f]{{32,128}}"),
+        (
+            "of two lists of API keys one counts",
+            "if self.api_key_digests and self.api_key_digests_file:",
+            "if False:",
+        ),
+        ("an empty file of API keys is a list of them", "    if not entries:\n", "    if False:\n"),
+        ("nobody may ask at all", 'r"[1-9][0-9]{0,6} ?/', 'r"[0-9]{1,7} ?/'),
+        ("the password of Redis shows", "repr=False, ", ""),
+        ("Redis may be at any port", "<= _MAX_PORT", "<= 99_999"),
+    ),
+    *_in(
+        "app/settings/callers.py",
+        "contract/test_examples.py",
+        (
+            "a limit of all callers alone has no effect",
+            "bool(self.rate_limit or self.rate_limit_total)",
+            "bool(self.rate_limit)",
+        ),
     ),
     *_in(
         "app/__main__.py",
@@ -905,5 +1708,30 @@ FAULTS = [
             "except KeyError as error:",
         ),
         ("nobody is told what to mend", "    report(settings)\n", ""),
+    ),
+    *_in(
+        "app/__main__.py",
+        "contract/test_process.py",
+        ("a key is made that cannot be set", "if not API_KEY_NAME.fullmatch(text):", "if not text:"),
+        (
+            "the key is printed where only its digest belongs",
+            'sys.stdout.write(f"{key}\\n{name}:{digest}\\n")',
+            'sys.stdout.write(f"{key}\\n{name}:{key}\\n")',
+        ),
+    ),
+    *_in(
+        "app/packages.py",
+        "unit/test_packages.py",
+        ("what was hidden stays so", "        del sys.modules[name]\n", "        pass\n"),
+        (
+            "hiding what is imported takes it away",
+            "    if name in sys.modules:\n        yield\n        return\n    sys.modules[name] = None",
+            "    sys.modules[name] = None",
+        ),
+    ),
+    *_in(
+        "app/__init__.py",
+        "unit/test_packages.py",
+        ("each process holds what it never needs", 'with hidden("cryptography"):', "if True:"),
     ),
 ]
