@@ -20,7 +20,7 @@ export FROM_ANYWHERE = import pathlib, site; \
 # The contract of a deployment that asks nobody who they are, which Connexion's mock could not verify.
 export ANONYMOUS = import datetime, json; from app.wire.contract import Contract; \
 	from app.wire.deployment import as_deployed; \
-	anonymous = lambda document: as_deployed(document, (), datetime.timedelta(days=1)); \
+	anonymous = lambda document: as_deployed(document, set(), datetime.timedelta(days=1)); \
 	print(json.dumps(Contract.load(anonymous).document))
 
 .DEFAULT_GOAL := help

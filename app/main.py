@@ -147,6 +147,8 @@ def report(settings: Settings) -> None:
         logger.warning("AUTH is none: anybody who reaches the service gets a token for any participant.")
     if settings.has_insecure_issuer:
         logger.warning("OIDC_ISSUER is not https: whoever is on the way can replace its keys.")
+    if settings.is_limited_by_each_worker:
+        logger.warning("Each of %d workers counts for itself: set RATE_LIMIT_STORAGE.", settings.workers)
     if settings.cors_allowed_origins == ("*",):
         logger.warning("CORS_ALLOWED_ORIGINS is *: any web page may ask for tokens.")
 
@@ -224,9 +226,13 @@ async def _lifespan(
     gc.collect()
     gc.freeze()
     watch = asyncio.create_task(issuer.watch()) if issuer else None
-    if limits:
-        await limits.prepare()
-    yield
-    if watch:
-        watch.cancel()
-        await asyncio.wait({watch})
+    try:
+        if limits:
+            await limits.prepare()
+        yield
+    finally:
+        if watch:
+            watch.cancel()
+            await asyncio.wait({watch})
+        if limits:
+            await limits.close()

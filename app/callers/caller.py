@@ -64,4 +64,13 @@ ANYBODY = Caller("", "none")
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    # JSON can write half a character, which is no text.
+    return value if isinstance(value, str) and _is_unicode(value) else ""
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

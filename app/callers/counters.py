@@ -1,5 +1,6 @@
 """Where requests are counted: in this process, in bounded memory, or in Redis."""
 
+import asyncio
 import time
 from collections import OrderedDict
 
@@ -13,7 +14,7 @@ _PREFIX = "token-api-sliding"
 
 
 class BoundedMemory(MemoryStorage):
-    """Counters in this process, of as many callers as were last heard of.
+    """Counters in this process, of which there are not more and more: the oldest go first.
 
     MemoryStorage looks at all of its counters at each request, and keeps as many as there are addresses.
     """
@@ -37,25 +38,37 @@ class BoundedMemory(MemoryStorage):
         return int(self.storage[key])
 
 
-def redis_at(url: str) -> RedisStorage:
-    """Count in the Redis server at a URL; what it does not do in half a second raises a StorageError."""
-    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415  # five megabytes, for who needs it
-    from redis.asyncio.retry import Retry  # noqa: PLC0415
-    from redis.backoff import NoBackoff  # noqa: PLC0415
+class Redis:
+    """Counters in a Redis server.
 
-    return RedisStorage(
-        f"async+{url}",
-        wrap_exceptions=True,
-        implementation="redispy",
-        key_prefix=_PREFIX,
-        # Of an ordinary pool, a burst would open as many as there are requests, and wait for all of them.
-        connection_pool=BlockingConnectionPool.from_url(  # type: ignore[arg-type]  # limits says it may be one
+    Attributes:
+        storage: where limits counts; what Redis does not do in time raises a StorageError.
+        turns: as many at once as there are connections.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Count at a URL; connect to nothing yet."""
+        from redis.asyncio import ConnectionPool  # noqa: PLC0415  # five megabytes, for who needs it
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+
+        self._pool = ConnectionPool.from_url(
             url,
-            max_connections=_MAX_CONNECTIONS,
-            timeout=_TIMEOUT_SECONDS,
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,
             # Once: a connection of before Redis was restarted fails when it is used.
             retry=Retry(NoBackoff(), 1),
-        ),
-    )
+        )
+        self.storage = RedisStorage(
+            f"async+{url}",
+            wrap_exceptions=True,
+            implementation="redispy",
+            key_prefix=_PREFIX,
+            connection_pool=self._pool,  # type: ignore[arg-type]  # limits says it may be one
+        )
+        # A burst would open as many connections as there are requests, and wait for all of them.
+        self.turns = asyncio.Semaphore(_MAX_CONNECTIONS)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.aclose()

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from limits import RateLimitItem, parse
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import StorageError
 
-from app.callers.counters import BoundedMemory, redis_at
+from app.callers.counters import BoundedMemory, Redis
 from app.callers.quotas import Quota
 
 logger = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class _Limit(NamedTuple):
 
 
 class RateLimits:
-    """The limits, and where requests are counted; while that place is away, nobody is limited."""
+    """The limits, and where requests are counted: in this process, and first there, or in Redis."""
 
     def __init__(self, per_caller: str | None, total: str | None, storage: str) -> None:
         """Limit each caller, and all together.
@@ -50,69 +49,88 @@ class RateLimits:
             total: likewise, of all callers together.
             storage: `memory://`, or the URL of a Redis server.
         """
-        self._redis = None if storage == _MEMORY else redis_at(storage)
-        self._limits = [
-            # Counted apart: however many callers there are, they do not drive out the count of all.
-            _Limit(name, parse(text), SlidingWindowCounterRateLimiter(self._redis or BoundedMemory()))
-            for name, text in (("caller", per_caller), ("total", total))
-            if text
+        items = [(name, parse(text)) for name, text in (("caller", per_caller), ("total", total)) if text]
+        # Each with a storage of its own: however many callers there are, they do not drive out the total.
+        self._here = [
+            _Limit(name, item, SlidingWindowCounterRateLimiter(BoundedMemory())) for name, item in items
+        ]
+        self._redis = None if storage == _MEMORY else Redis(storage)
+        self._there = [
+            _Limit(name, item, SlidingWindowCounterRateLimiter(self._redis.storage))
+            for name, item in (items if self._redis else ())
+            if self._redis
         ]
         self._late: set[asyncio.Task[Sequence[Quota]]] = set()
+        self._is_late = False
         self._recovery: asyncio.Task[None] | None = None
 
     @property
     def is_enforced(self) -> bool:
-        """Whether the place where requests are counted answers."""
-        return self._recovery is None
+        """Whether Redis, where there is one, answers in time."""
+        return self._recovery is None and not self._is_late
 
     async def prepare(self) -> None:
-        """Find out whether requests can be counted."""
-        try:
-            await self._probe()
-        except StorageError as fault:
-            self._suspend(fault)
+        """Find out whether Redis answers."""
+        if self._redis is not None:
+            await self._hit_there("", self._redis)
+
+    async def close(self) -> None:
+        """Leave Redis alone."""
+        tasks = {*self._late, *([self._recovery] if self._recovery else [])}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._redis is not None:
+            await self._redis.close()
 
     async def count(self, caller: str) -> Sequence[Quota]:
-        """Count a request, and tell what is left; if that cannot be told in time there is no quota."""
+        """Count a request, and tell what is left; while Redis is away, there is no quota."""
         if self._recovery is not None:
             return ()
-        if self._redis is None:
-            return await self._hit(caller)
-        counting = asyncio.create_task(self._hit(caller))
+        # What is too much for one process is too much for all: a burst does not get as far as Redis.
+        quotas = await _hit_all(self._here, caller)
+        if self._redis is None or quotas[-1].is_exceeded:
+            return quotas
+        counting = asyncio.create_task(self._hit_there(caller, self._redis))
         self._late.add(counting)
         counting.add_done_callback(self._late.discard)
-        # What is not known in time is counted all the same: a burst of requests buys nobody more of them.
         await asyncio.wait({counting}, timeout=_PATIENCE_SECONDS)
-        return counting.result() if counting.done() else ()
+        self._is_late = not counting.done()
+        # What Redis does not count in time it counts a little later.
+        return quotas if self._is_late else counting.result()
 
-    async def _hit(self, caller: str) -> Sequence[Quota]:
-        quotas: list[Quota] = []
-        try:
-            for limit in self._limits:
-                quotas.append(await limit.hit(caller))
-                # What one caller is refused is not counted for all.
-                if quotas[-1].is_exceeded:
-                    break
-        except StorageError as fault:
-            self._suspend(fault)
-            return ()
-        return quotas
+    async def _hit_there(self, caller: str, redis: Redis) -> Sequence[Quota]:
+        async with redis.turns:
+            if self._recovery is not None:
+                return ()
+            try:
+                return await _hit_all(self._there, caller)
+            except Exception as fault:  # noqa: BLE001  # Whatever Redis answers, the service goes on.
+                self._suspend(fault)
+                return ()
 
-    def _suspend(self, fault: StorageError) -> None:
+    def _suspend(self, fault: Exception) -> None:
         if self._recovery is None:
-            reason = type(fault.storage_error).__name__
+            # Of others' words only the kind: they may hold a password.
+            reason = type(getattr(fault, "storage_error", fault)).__name__
             logger.warning("Requests cannot be counted (%s): nobody is limited until they can be.", reason)
             self._recovery = asyncio.create_task(self._recover())
 
     async def _recover(self) -> None:
         while self._recovery is not None:
             await asyncio.sleep(_RETRY_SECONDS)
-            with suppress(StorageError):
-                await self._probe()
+            with suppress(Exception):
+                # A counter of nobody's: what all callers do together is not counted for it.
+                await self._there[0].counters.hit(self._there[0].item, "probe")
                 self._recovery = None
         logger.info("Requests are counted again.")
 
-    async def _probe(self) -> None:
-        # Of nobody: what all callers do together is not counted for it.
-        limit = self._limits[0]
-        await limit.counters.hit(limit.item, "probe")
+
+async def _hit_all(limits: Sequence[_Limit], caller: str) -> Sequence[Quota]:
+    quotas: list[Quota] = []
+    for limit in limits:
+        quotas.append(await limit.hit(caller))
+        # What one caller is refused is not counted for all.
+        if quotas[-1].is_exceeded:
+            break
+    return quotas

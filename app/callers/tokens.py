@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from joserfc import jws
 from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, MissingClaimError
-from joserfc.jws import JWSRegistry
+from joserfc.jwk import Key
+from joserfc.jws import CompactSignature, JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
 from joserfc.registry import HeaderParameter
 
@@ -18,7 +19,7 @@ _MAX_TOKEN = 8192
 _LEEWAY_SECONDS = 60
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TYPES = {"jwt", "at+jwt", "application/jwt", "application/at+jwt"}
-_KEY_TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
+_LAST_SECOND = 253_402_300_799  # of the year 9999
 # joserfc has an error of its own for most of what hostile tokens hold, but not for all.
 _FAULTS = (ArithmeticError, AttributeError, JoseError, LookupError, RecursionError, TypeError, ValueError)
 _UNVERIFIABLE = "The caller token cannot be verified; send a JWT that the operator's OIDC_ISSUER signed."
@@ -83,8 +84,13 @@ class CallerTokens:
             UnknownCaller: it is none that is accepted.
         """
         try:
-            claims = await self._verified(token)
-            self._claims.validate(claims)
+            signed = self._parsed(token)
+        except _FAULTS:
+            raise UnknownCaller(_UNVERIFIABLE) from None
+        header = signed.headers()
+        key = await self._issuer.key(header["kid"], header["alg"])
+        try:
+            claims = self._verified(signed, key)
         except ExpiredTokenError:
             raise UnknownCaller("The caller token has expired; get a fresh one from its issuer.") from None
         except MissingClaimError:
@@ -95,20 +101,23 @@ class CallerTokens:
             raise UnknownCaller(_UNVERIFIABLE) from None
         return Caller(claims["sub"], "oidc", Profile.read(claims, self._names))
 
-    async def _verified(self, token: str) -> dict[str, Any]:
+    def _parsed(self, token: str) -> CompactSignature:
+        """Read the header of a token, which is not verified yet."""
         if len(token) > _MAX_TOKEN or not _COMPACT.fullmatch(token):
             raise ValueError("no JWT in its compact form")
-        parsed = jws.extract_compact(token.encode(), None, self._signatures)
-        header = parsed.headers()
-        if not isinstance(header, dict):
-            raise ValueError("no object")  # noqa: TRY004  # it is the caller's
-        self._signatures.check_header(header)
-        algorithm = header["alg"]
-        self._signatures.get_alg(algorithm)
-        key = await self._issuer.key(header["kid"], _KEY_TYPES[algorithm])
-        if key is None or not jws.validate_compact(parsed, key, None, self._signatures):
+        signed = jws.extract_compact(token.encode(), None, self._signatures)
+        self._signatures.check_header(signed.headers())
+        self._signatures.get_alg(signed.headers()["alg"])
+        return signed
+
+    def _verified(self, signed: CompactSignature, key: Key | None) -> dict[str, Any]:
+        """Read the claims of a token that a key of the issuer signed."""
+        if key is None or not jws.validate_compact(signed, key, None, self._signatures):
             raise ValueError("not signed by a key of the issuer")
-        claims = json.loads(parsed.payload)
-        if not isinstance(claims, dict):
-            raise ValueError("no object")  # noqa: TRY004  # it is the caller's
+        claims: dict[str, Any] = json.loads(signed.payload)
+        self._claims.validate(claims)
+        for name in ("exp", "iat", "nbf"):
+            if not 0 <= claims.get(name, 0) <= _LAST_SECOND:
+                raise ValueError("no date")
+        claims["sub"].encode()  # JSON can write half a character, which is no text.
         return claims

@@ -9,14 +9,14 @@ from typing import Any
 
 import orjson
 
-from app.operation.redaction import without_tokens
+from app.operation.redaction import without_credentials
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being answered; it is in every log line."""
 
 
 class Formatter(logging.Formatter):
-    """Writes a record as JSON, without tokens.
+    """Writes a record as JSON, without credentials.
 
     A record says more than its message by an attribute `facts`: a mapping from names to JSON values.
     """
@@ -24,7 +24,7 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
         line = as_json(record)
-        return without_tokens(line)
+        return without_credentials(line)
 
 
 def as_json(record: logging.LogRecord) -> str:

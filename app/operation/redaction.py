@@ -1,4 +1,4 @@
-"""Tokens are not readable in a log line, wherever they came from."""
+"""Tokens and API keys are not readable in a log line, wherever they came from."""
 
 import binascii
 import json
@@ -8,7 +8,13 @@ from base64 import urlsafe_b64decode
 # A header, which begins with { and a quote or white space, and the parts after it; the last one may be cut
 # off, as long texts of callers are (text.py).
 _START = re.compile(r"(?=(e[wy][A-Za-z0-9_-]{1,4096})\.[A-Za-z0-9_-]*[.…])")
+_API_KEY = re.compile(r"lktoken_[A-Za-z0-9_-]{20,}")
 _EXTENT = re.compile(r"[A-Za-z0-9_.-]*")
+
+
+def without_credentials(text: str) -> str:
+    """Replace tokens, and the API keys that `new-api-key` makes."""
+    return _API_KEY.sub("[API key]", without_tokens(text))
 
 
 def without_tokens(text: str) -> str:

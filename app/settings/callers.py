@@ -1,5 +1,6 @@
 """Who may ask, as whom, and how often."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Self
@@ -9,7 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from app.settings.reading import CommaSeparated, Group, split
-from app.settings.urls import is_plain_url
+from app.settings.urls import is_plain_url, port_can_be
 
 METHODS = ("oidc", "api-key")
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -17,9 +18,10 @@ API_KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DIGEST = re.compile(rf"{API_KEY_NAME.pattern}:[0-9A-Fa-f]{{64}}")
 _RATE = re.compile(r"[1-9][0-9]{0,6} ?/ ?([1-9][0-9]{0,3} ?)?(second|minute|hour|day)s?")
 _REDIS = re.compile(
-    r"rediss?://([^@/?#\s]*@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]{0,3})?"
+    # A password is written without what has a meaning in a URL, or as %xx.
+    r"rediss?://([A-Za-z0-9._~!$&'()*+,;=:%-]*@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]{0,3})?"
 )
-_MAX_PORT = 65535
+_EMPTY = hashlib.sha256(b"").hexdigest()
 _MEMORY = "memory://"
 
 
@@ -98,7 +100,7 @@ class CallerSettings(Group):
     @field_validator("oidc_issuer")
     @classmethod
     def _check_issuer(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not is_plain_url(value)):
+        if value is not None and not (value.startswith(("http://", "https://")) and is_plain_url(value)):
             raise ValueError(
                 "must be an http(s) URL such as https://login.example.com/tenant, exactly as the issuer "
                 "writes it, without credentials, query or fragment"
@@ -115,7 +117,8 @@ class CallerSettings(Group):
     @field_validator("api_key_digests", "api_key_digests_file")
     @classmethod
     def _check_digests(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(map(_DIGEST.fullmatch, value)):
+        # The digest of nothing is that of a variable that was not set.
+        if not all(map(_DIGEST.fullmatch, value)) or any(_EMPTY in entry.lower() for entry in value):
             raise ValueError(
                 "must have entries such as backend:SHA-256, a name of letters, digits and . _ - and 64 "
                 "hexadecimal digits, as `new-api-key` prints them"
@@ -132,8 +135,7 @@ class CallerSettings(Group):
     @field_validator("rate_limit_storage")
     @classmethod
     def _check_storage(cls, value: str) -> str:
-        redis = _REDIS.fullmatch(value)
-        if value != _MEMORY and not (redis and int((redis[3] or ":0")[1:]) <= _MAX_PORT):
+        if value != _MEMORY and not (_REDIS.fullmatch(value) and port_can_be(value)):
             raise ValueError("must be memory://, or a URL such as redis://:PASSWORD@redis.example.com:6379/0")
         return value
 
@@ -156,7 +158,7 @@ class CallerSettings(Group):
                     for name in sorted(chosen.get(method, names))
                     if getattr(self, name)
                 ]
-        if self.rate_limit_storage != _MEMORY and not self.is_limited:
+        if not self.counts_in_memory and not self.is_limited:
             faults.append("RATE_LIMIT: must be set where RATE_LIMIT_STORAGE is, or RATE_LIMIT_TOTAL")
         if self.api_key_digests and self.api_key_digests_file:
             faults.append("API_KEY_DIGESTS: must not be set beside API_KEY_DIGESTS_FILE")
@@ -168,6 +170,11 @@ class CallerSettings(Group):
     def is_limited(self) -> bool:
         """Whether there is a limit to how often callers may ask."""
         return bool(self.rate_limit or self.rate_limit_total)
+
+    @property
+    def counts_in_memory(self) -> bool:
+        """Whether requests are counted in the process."""
+        return self.rate_limit_storage == _MEMORY
 
     @property
     def has_insecure_issuer(self) -> bool:

@@ -49,13 +49,12 @@ class LiveKitSettings(Group):
     def _as_websocket_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-        if scheme not in {"ws", "wss"} or not is_plain_url(value):
+        if not is_plain_url(value) or urlsplit(value).scheme not in {"http", "https", "ws", "wss"}:
             raise ValueError(
                 "must be a URL such as wss://livekit.example.com, without credentials, query or fragment"
             )
-        return parts._replace(scheme=scheme).geturl()
+        parts = urlsplit(value)
+        return parts._replace(scheme={"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)).geturl()
 
     @field_validator("livekit_publish_sources")
     @classmethod

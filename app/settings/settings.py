@@ -14,6 +14,11 @@ from app.settings.server import ServerSettings
 class Settings(ServerSettings, CallerSettings, LiveKitSettings):
     """The settings of one process, read once."""
 
+    @property
+    def is_limited_by_each_worker(self) -> bool:
+        """Whether several processes each let through what one may."""
+        return self.is_limited and self.counts_in_memory and self.workers > 1
+
     @classmethod
     def from_environment(cls) -> Self:
         """Read the environment.

@@ -1,7 +1,7 @@
 """URLs and origins that an operator may write."""
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
@@ -15,13 +15,15 @@ def is_origin(text: str) -> bool:
 
 def is_plain_url(text: str) -> bool:
     """Tell whether a text is a URL with a host, and without credentials, query and fragment."""
+    if not _URL.fullmatch(text) or not port_can_be(text):
+        return False
     parts = urlsplit(text)
-    plain = _URL.fullmatch(text) and _AUTHORITY.fullmatch(parts.netloc) and _port_can_be(parts)
-    return bool(plain) and not parts.query and not parts.fragment
+    return bool(_AUTHORITY.fullmatch(parts.netloc)) and not parts.query and not parts.fragment
 
 
-def _port_can_be(parts: SplitResult) -> bool:
+def port_can_be(text: str) -> bool:
+    """Tell whether a text is a URL whose port, if it has one, can be one."""
     try:
-        return parts.port != 0
+        return urlsplit(text).port != 0
     except ValueError:
         return False

@@ -97,7 +97,7 @@ class Authentication:
         sent = _values(scope, b"x-api-key")
         if not sent:
             raise Unauthenticated(_NO_CREDENTIALS, self._headers)
-        if len(sent) > 1 or self._keys is None:
+        if len(sent) > 1 or not sent[0] or self._keys is None:
             raise Unauthenticated("Send exactly one header X-API-Key.", self._headers)
         try:
             caller = self._keys.identify(sent[0])
@@ -111,7 +111,7 @@ class Authentication:
 
 
 def _values(scope: Scope, header: bytes) -> list[bytes]:
-    return [value for name, value in scope["headers"] if name == header]
+    return [value.strip(b" \t") for name, value in scope["headers"] if name == header]
 
 
 def _admit(scope: Scope, caller: Caller) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """The contract as deployed: without what this deployment does not do, and with its own limits."""
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Any
 
 _ONLY_WITH = "x-only-with"
+_VALUES_ONLY_WITH = "x-values-only-with"
 _REQUIRED_WITHOUT = "x-required-without"
+_CALLER, _CALLER_TOKEN = "x-caller", "callerToken"
 
 
 class NobodyAdmitted(Exception):
@@ -14,7 +17,7 @@ class NobodyAdmitted(Exception):
 
 
 def as_deployed(
-    document: Mapping[str, Any], capabilities: Collection[str], max_ttl: timedelta
+    document: Mapping[str, Any], capabilities: AbstractSet[str], max_ttl: timedelta
 ) -> dict[str, Any]:
     """Copy a contract as a deployment keeps it.
 
@@ -46,27 +49,41 @@ def as_deployed(
             if _is_kept(value, capabilities)
             and not (isinstance(value, dict) and value.get("$ref") in dropped)
         }
-        if isinstance(kept.get("security"), list):
-            kept["security"] = [
-                accepted for accepted in kept["security"] if accepted.keys() <= schemes.keys()
-            ]
-            # Nothing that is asked for would mean: open to all.
-            if node["security"] and schemes and not kept["security"]:
-                raise NobodyAdmitted(f"of {node['security']}, this deployment has none")
-        for scheme, properties in kept.pop(_REQUIRED_WITHOUT, {}).items():
-            if scheme in schemes:
-                kept[_REQUIRED_WITHOUT] = {scheme: properties}
-            else:
-                kept["required"] = [*kept.get("required", ()), *properties]
+        _settle(kept, capabilities, schemes)
         return kept
 
     result: dict[str, Any] = without_dropped(deployed)
     return result
 
 
-def _is_kept(part: Any, capabilities: Collection[str]) -> bool:
+def _settle(node: dict[str, Any], capabilities: AbstractSet[str], schemes: Mapping[str, Any]) -> None:
+    """Write what depends on the deployment as it is there."""
+    if isinstance(node.get("security"), list):
+        accepted = [requirement for requirement in node["security"] if requirement.keys() <= schemes.keys()]
+        # Nothing that is asked for would mean: open to all.
+        if node["security"] and schemes and not accepted:
+            raise NobodyAdmitted(f"of {node['security']}, this deployment has none")
+        node["security"] = accepted
+    for value, wanted in node.get(_VALUES_ONLY_WITH, {}).items():
+        if capabilities.isdisjoint(wanted):
+            _leave_out(value, node)
+    if _CALLER_TOKEN not in schemes:
+        node.pop(_CALLER, None)
+        further = node.pop(_REQUIRED_WITHOUT, {}).get(_CALLER_TOKEN, [])
+        if further:
+            node["required"] = node["required"] + further
+
+
+def _is_kept(part: Any, capabilities: AbstractSet[str]) -> bool:
     wanted = part.get(_ONLY_WITH) if isinstance(part, dict) else None
-    return wanted is None or any(capability in capabilities for capability in wanted)
+    return wanted is None or not capabilities.isdisjoint(wanted)
+
+
+def _leave_out(value: str, schema: dict[str, Any]) -> None:
+    """Take a value out of a schema's `enum`, and its row out of the table in the description."""
+    schema["enum"] = [other for other in schema["enum"] if other != value]
+    lines = schema["description"].splitlines(keepends=True)
+    schema["description"] = "".join(line for line in lines if not line.startswith(f"| `{value}` |"))
 
 
 def _limit_validity(document: Mapping[str, Any], seconds: int) -> None:

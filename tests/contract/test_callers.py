@@ -126,7 +126,7 @@ def test_a_subject_that_cannot_be_an_identity_names_the_claim(
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["x" * 256, "a\nb", 7, None, ["Alice"]])
+@pytest.mark.parametrize("name", ["x" * 256, "a\nb", 7, None, ["Alice"], "\ud800"])
 def test_a_name_that_cannot_be_one_is_left_out(
     api: httpx.Client, issuer: Issuer, path: str, name: Any
 ) -> None:
@@ -160,7 +160,7 @@ def test_the_operator_chooses_the_claims(chosen_claims: httpx.Client, issuer: Is
 
 
 @BOTH
-@pytest.mark.parametrize("username", [None, "", 7, ["ali"]])
+@pytest.mark.parametrize("username", [None, "", 7, ["ali"], "\ud800"])
 def test_without_the_identity_claim_there_is_no_participant(
     chosen_claims: httpx.Client, issuer: Issuer, path: str, username: Any
 ) -> None:
@@ -247,6 +247,24 @@ def test_an_unknown_key_is_refused(backend: httpx.Client, key: str) -> None:
     assert answer.headers["WWW-Authenticate"] == 'ApiKey realm="livekit-token-api"'
 
 
+def test_blanks_around_a_credential_are_no_part_of_it(either: httpx.Client, issuer: Issuer) -> None:
+    """As HTTP has it."""
+    body = {**BODIES[TOKEN], "participantIdentity": "alice"}
+    for name, value in (("X-API-Key", KEY), ("Authorization", f"Bearer {issuer.token()}")):
+        answer = either.post(TOKEN, json=body, headers={name: f"{value} \t"})
+        assert participant(answer)[0] == "alice"
+
+
+def test_a_long_subject_does_not_fill_the_log(chosen_claims: httpx.Client, issuer: Issuer) -> None:
+    """It is cut, and made printable."""
+    token = issuer.token(sub="x\n" * 300, preferred_username="ali", rooms=["*"])
+    headers = {**bearer(token), "X-Request-Id": "long-subject"}
+    assert chosen_claims.post(TOKEN, json=BODIES[TOKEN], headers=headers).status_code == 200
+    (line,) = audit_lines("long-subject")
+    assert len(line["caller"]) == 257
+    assert line["caller"].isprintable()
+
+
 def test_two_keys_are_none(backend: httpx.Client) -> None:
     """Which one would count depends on who reads."""
     answer = backend.post(TOKEN, json={}, headers=[(b"X-API-Key", KEY.encode())] * 2)
@@ -287,6 +305,8 @@ def test_where_a_token_is_sent_it_alone_decides(
     if expected == 401:
         challenges = answer.headers["WWW-Authenticate"]
         assert challenges.startswith('Bearer realm="livekit-token-api"')
+        # It is said that it was the token, if there was one.
+        assert ('error="invalid_token"' in challenges) == ("Authorization" in headers)
         assert challenges.endswith('ApiKey realm="livekit-token-api"')
 
 

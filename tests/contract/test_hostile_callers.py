@@ -206,6 +206,15 @@ TOKENS: dict[str, Callable[[Issuer], str]] = {
     "exp infinite": with_raw_claim("exp", "1e400"),
     "exp Infinity": with_raw_claim("exp", "Infinity"),
     "exp NaN": with_raw_claim("exp", "NaN"),
+    "exp in the year 10000": with_claims(exp=253_402_300_800),
+    "exp beyond any date": with_claims(exp=10**18),
+    "exp of 300 digits": with_claims(exp=10**300),
+    "exp of 4000 digits": with_raw_claim("exp", "9" * 4000),
+    "exp 1e308": with_raw_claim("exp", "1e308"),
+    "nbf before any date": with_claims(nbf=-1),
+    "nbf of -1e308": with_raw_claim("nbf", "-1e308"),
+    "iat before any date": with_claims(iat=-(10**300)),
+    "sub of half a character": with_raw_claim("sub", r'"\ud800"'),
     "exp with too many digits": with_raw_claim("exp", "9" * 4400),
     "nbf beyond the leeway": with_claims(nbf=NOW + 900),
     "nbf beyond any date": with_claims(nbf=10**18),
@@ -311,6 +320,7 @@ GOOD: dict[str, Callable[[Issuer], str]] = {
     "of the plain type": with_header(typ="JWT"),
     "of the whole media type": with_header(typ="application/at+jwt"),
     "with members that nobody minds": with_header(x5t="abc", nonce="n", org="o"),
+    "with half a character for a name": with_raw_claim("name", r'"\ud800"'),
     "of 7 KB": with_claims(x="x" * 5_000),
 }
 

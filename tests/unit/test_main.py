@@ -38,6 +38,12 @@ KEYS = {"auth": "api-key", "api_key_digests": f"backend:{'0' * 64}"}
             ["LIVEKIT_URL is not set: /connection-details cannot answer without it."],
         ),
         (
+            {"rate_limit": "1/minute", "workers": 2},
+            ["Each of 2 workers counts for itself: set RATE_LIMIT_STORAGE."],
+        ),
+        ({"rate_limit": "1/minute"}, []),
+        ({"rate_limit": "1/minute", "workers": 2, "rate_limit_storage": "redis://localhost"}, []),
+        (
             {"auth": "none", "api_key_digests": ""},
             ["AUTH is none: anybody who reaches the service gets a token for any participant."],
         ),

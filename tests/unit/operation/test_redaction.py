@@ -5,7 +5,8 @@ from base64 import urlsafe_b64encode
 import jwt
 import pytest
 
-from app.operation.redaction import without_tokens
+from app.callers.api_keys import new_key
+from app.operation.redaction import without_credentials, without_tokens
 
 SECRET = "a-throw-away-secret-of-the-unit-tests-012345"
 TOKENS = [jwt.encode({"sub": "alice"}, SECRET, headers={"kid": "k" * length}) for length in range(4)]
@@ -56,3 +57,11 @@ def test_a_token_that_was_cut_or_is_of_another_kind_is_not_readable(text: str) -
 def test_what_a_caller_named_is_readable(text: str) -> None:
     """Else an issued token could not be attributed to its room or its participant."""
     assert without_tokens(text) == text
+
+
+def test_an_api_key_is_not_readable() -> None:
+    """Wherever a caller put it; what only begins like one is left."""
+    key, _ = new_key()
+    assert without_credentials(f"/api/{key}/x") == "/api/[API key]/x"
+    assert without_credentials(key) == "[API key]"
+    assert without_credentials("lktoken_short") == "lktoken_short"

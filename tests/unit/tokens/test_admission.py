@@ -36,6 +36,8 @@ ORDER = TokenOrder("room", "alice", "Alice")
         ("*om", "om", True),
         ("r*m", "room", True),
         ("r*m", "rm", True),
+        ("r*m", "rome", False),
+        ("*om", "rooms", False),
         ("ro*om", "room", True),
         ("roo*oom", "room", False),
         ("*o*o*", "room", True),
@@ -106,6 +108,7 @@ def test_every_room_has_the_prefix() -> None:
     assert policy.admit(TokenOrder(), UNRESTRICTED).room.startswith("voice-room-")
     assert policy.admit(ORDER._replace(room="voice-1"), UNRESTRICTED).room == "voice-1"
     for entitlement in (UNRESTRICTED, Entitlement("alice", rooms=("*",))):
-        with pytest.raises(RoomOutsidePrefix) as refusal:
-            policy.admit(ORDER, entitlement)
-        assert refusal.value.prefix == "voice-"
+        for room in ("room", "my-voice-1"):
+            with pytest.raises(RoomOutsidePrefix) as refusal:
+                policy.admit(ORDER._replace(room=room), entitlement)
+            assert refusal.value.prefix == "voice-"

@@ -1,5 +1,6 @@
 """The contract without what a deployment does not do."""
 
+import re
 from copy import deepcopy
 from datetime import timedelta
 from itertools import combinations
@@ -88,3 +89,17 @@ def test_an_operation_is_not_opened_by_what_is_left_out() -> None:
     with pytest.raises(NobodyAdmitted):
         as_deployed(contract, {"apiKey"}, DAY)
     assert as_deployed(contract, {"callerToken"}, DAY)["paths"]["/token"]["post"]["security"]
+
+
+def test_what_cannot_be_answered_is_not_listed() -> None:
+    """Neither as a value, nor in words; what can be is."""
+    schemas = as_deployed(document(), {"apiKey"}, DAY)["components"]["schemas"]
+    codes = schemas["ErrorResponse"]["properties"]["errorCode"]
+    assert "UNAUTHENTICATED" in codes["enum"]
+    assert not {"IDENTITY_MISMATCH", "RATE_LIMITED", "ROOM_NOT_ALLOWED"} & set(codes["enum"])
+    rows = re.findall(r"^\| `(\w+)` \|", codes["description"], re.MULTILINE)
+    assert rows == codes["enum"]
+    assert schemas["Reason"]["enum"] == ["authentication_off", "missing_credentials"]
+    assert "x-caller" not in str(schemas)
+    everything = as_deployed(document(), set(CAPABILITIES), DAY)["components"]["schemas"]
+    assert everything == document()["components"]["schemas"]
