@@ -5,7 +5,6 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -140,7 +139,7 @@ class Issuer:
 
 async def _get(client: httpx.AsyncClient, address: str) -> dict[str, Any]:
     async with client.stream("GET", address) as answer:
-        if answer.status_code != HTTPStatus.OK or "Content-Encoding" in answer.headers:
+        if answer.status_code != httpx.codes.OK or "Content-Encoding" in answer.headers:
             raise _Unusable(f"it answers {answer.status_code}, or compressed")
         content = b""
         async for part in answer.aiter_raw():

@@ -324,6 +324,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Reason": {
         "type": "string",
         "enum": ["authentication_off", "issuer_unreachable", "missing_credentials", "redis_unreachable"],
+        "x-values-only-with": {"issuer_unreachable": ["callerToken"], "redis_unreachable": ["rateLimit"]},
     },
     "ErrorResponse": an_object("statusCode", "errorCode", "message", "timestamp", "requestId"),
     "ErrorResponse.statusCode": {"type": "integer", "format": "int32", "minimum": 400, "maximum": 599},
@@ -335,6 +336,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "MISSING_CREDENTIALS",
             "TOKEN_GENERATION_FAILED", "INTERNAL_ERROR", "NOT_READY",
         ],
+        "x-values-only-with": {
+            "UNAUTHENTICATED": ["callerToken", "apiKey"], "AGENT_NOT_ALLOWED": ["agentPolicy"],
+            "IDENTITY_MISMATCH": ["callerToken"], "IDENTITY_UNUSABLE": ["callerToken"],
+            "ROOM_NOT_ALLOWED": ["roomPolicy"], "RATE_LIMITED": ["rateLimit"],
+        },
     },
     "ErrorResponse.message": {**PRINTED, "maxLength": 512},
     "ErrorResponse.timestamp": SECOND,

@@ -72,9 +72,9 @@ async def test_several_requests_that_find_redis_away_say_it_once(caplog: pytest.
     assert len(caplog.records) == 1
 
 
-async def silence(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Take a connection, and answer nothing."""
-    await asyncio.sleep(1)
+    await reader.read()
     writer.close()
 
 
@@ -82,6 +82,7 @@ async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     """Answer what Redis would not."""
     while await reader.read(4096):
         writer.write(b":abc\r\n")
+    writer.close()
 
 
 async def test_a_redis_that_is_silent_holds_up_nobody() -> None:
@@ -93,6 +94,7 @@ async def test_a_redis_that_is_silent_holds_up_nobody() -> None:
         assert sum(not quotas[-1].is_exceeded for quotas in found) == 2
         assert not limits.is_enforced
         await limits.close()
+        await asyncio.sleep(0.05)
 
 
 async def test_a_redis_that_talks_nonsense_is_as_good_as_away() -> None:
@@ -104,6 +106,7 @@ async def test_a_redis_that_talks_nonsense_is_as_good_as_away() -> None:
         assert not limits.is_enforced
         assert await limits.count("caller") == ()
         await limits.close()
+        await asyncio.sleep(0.05)
 
 
 async def recovered(limits: RateLimits) -> None:
