@@ -39,7 +39,7 @@ class _Limit(NamedTuple):
 
 
 class RateLimits:
-    """The limits, and where requests are counted: in this process, and first there, or in Redis."""
+    """The limits, by what this process counts, or Redis: while that is late, by what this process does."""
 
     def __init__(self, per_caller: str | None, total: str | None, storage: str) -> None:
         """Limit each caller, and all together.
@@ -87,16 +87,15 @@ class RateLimits:
         """Count a request, and tell what is left; while Redis is away, there is no quota."""
         if self._recovery is not None:
             return ()
-        # What is too much for one process is too much for all: a burst does not get as far as Redis.
         quotas = await _hit_all(self._here, caller)
-        if self._redis is None or quotas[-1].is_exceeded:
+        if self._redis is None:
             return quotas
         counting = asyncio.create_task(self._hit_there(caller, self._redis))
         self._late.add(counting)
         counting.add_done_callback(self._late.discard)
         await asyncio.wait({counting}, timeout=_PATIENCE_SECONDS)
         self._is_late = not counting.done()
-        # What Redis does not count in time it counts a little later.
+        # What is too much for one process is too much for all: so a burst, or a slow Redis, opens nothing.
         return quotas if self._is_late else counting.result()
 
     async def _hit_there(self, caller: str, redis: Redis) -> Sequence[Quota]:

@@ -122,3 +122,24 @@ def test_a_service_that_starts_without_redis_recovers(redis: RedisServer) -> Non
         until_counting(service)
         assert [ask(service)[0] for _ in range(3)] == [200, 200, 429]
     assert said(service, LOST) == 1
+
+
+def test_a_burst_does_not_get_past_the_limit(redis: RedisServer) -> None:
+    """However many requests come at once, and whether or not Redis keeps up with them."""
+    with running(**limited(redis, "10/hour")) as service, ThreadPoolExecutor(40) as pool:  # type: ignore[arg-type]
+        found = Counter(status for status, _ in pool.map(partial(ask, service), range(200)))
+    assert found == {200: 10, 429: 190}
+    assert said(service, LOST) == 0
+
+
+@pytest.mark.parametrize("url", ["redis://:wrong@{}", "redis://wrong:wrong@{}/1"])
+def test_a_redis_that_refuses_is_as_good_as_away(redis: RedisServer, url: str) -> None:
+    """A wrong password is nobody's fault but the operator's, who reads of it; it is in no log line."""
+    variables = limited(
+        redis, "1/hour", RATE_LIMIT_STORAGE=url.format(redis.url.split("//")[1].split("/")[0])
+    )
+    with running(**variables) as service:  # type: ignore[arg-type]
+        assert [ask(service)[0] for _ in range(3)] == [200] * 3
+        assert "redis_unreachable" in reasons(service)
+    assert said(service, LOST) == 1
+    assert "wrong" not in service.output
