@@ -20,6 +20,8 @@ OTHER = {**ECKey.generate_key("P-256").as_dict(private=False), "kid": "other"}
 ED448 = OKPKey.generate_key("Ed448").as_dict(private=False)
 METADATA = {"issuer": URL, "jwks_uri": f"{URL}/jwks"}
 
+WHOLE = json.dumps({**METADATA, "keys": [GOOD]}).encode()
+
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -84,16 +86,21 @@ WRONG: dict[str, Handler] = {
     "a key without an id": answering([{name: value for name, value in GOOD.items() if name != "kid"}]),
     "a key for another algorithm": answering([{**GOOD, "alg": "RS512"}]),
     "odd keys": answering([7, None, [], {"kid": "x", "kty": []}, {"kid": "x", "kty": "RSA"}]),
-    "a redirection": lambda _: httpx.Response(302, headers={"Location": f"{URL}/elsewhere"}),
+    "a redirection": lambda request: (
+        sent(WHOLE)
+        if request.url.path == "/elsewhere"
+        else httpx.Response(302, headers={"Location": f"{URL}/elsewhere"})
+    ),
     "an error": lambda _: httpx.Response(503),
     "no JSON": lambda _: sent(b"<html>"),
     "deep JSON": lambda _: sent(b"[" * 100_000),
     "no UTF-8": lambda _: sent(b'{"issuer":"\xff"}'),
-    "too much": lambda _: sent(json.dumps(METADATA).encode() + b" " * (1 << 20)),
-    "something compressed": lambda _: sent(json.dumps(METADATA).encode(), Content_Encoding="identity"),
+    "too much": lambda _: sent(WHOLE + b" " * (1 << 20)),
+    "something compressed": lambda _: sent(WHOLE, Content_Encoding="identity"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:Key size")
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 async def test_what_is_of_no_use_is_said_and_takes_nothing_away(
     answers: list[Handler], wrong: Handler, caplog: pytest.LogCaptureFixture

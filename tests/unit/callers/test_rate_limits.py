@@ -44,6 +44,12 @@ async def test_a_long_name_takes_no_more_memory() -> None:
     assert len(key) < 100
 
 
+async def test_nobody_is_told_to_ask_again_at_once() -> None:
+    """Retry-After is never 0."""
+    limits = RateLimits("1/second", None, "memory://")
+    assert all([1 <= (await limits.count("a"))[0].reset_seconds <= 2 for _ in range(3)])
+
+
 async def test_counters_in_memory_are_always_there() -> None:
     """Nothing has to answer."""
     limits = RateLimits("1/hour", None, "memory://")
