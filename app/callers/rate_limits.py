@@ -96,7 +96,9 @@ class RateLimits:
         await asyncio.wait({counting}, timeout=_PATIENCE_SECONDS)
         self._is_late = not counting.done()
         # What is too much for one process is too much for all: so a burst, or a slow Redis, opens nothing.
-        return quotas if self._is_late else counting.result()
+        if self._is_late or (self._recovery is None and quotas[-1].is_exceeded):
+            return quotas
+        return counting.result()
 
     async def _hit_there(self, caller: str, redis: Redis) -> Sequence[Quota]:
         async with redis.turns:
@@ -121,6 +123,9 @@ class RateLimits:
             with suppress(Exception):
                 # A counter of nobody's: what all callers do together is not counted for it.
                 await self._there[0].counters.hit(self._there[0].item, "probe")
+                # What Redis counted may be lost: both begin anew.
+                for limit in self._here:
+                    await limit.counters.storage.reset()
                 self._recovery = None
         logger.info("Requests are counted again.")
 

@@ -118,6 +118,15 @@ async def test_a_redis_that_talks_nonsense_is_as_good_as_away() -> None:
         await asyncio.sleep(0.05)
 
 
+async def test_redis_lets_nobody_past_what_one_process_may() -> None:
+    """Of a burst, Redis and the process would each let other requests through."""
+    limits = RateLimits("2/hour", None, NOBODY)
+    limits._there = RateLimits("100/hour", None, "memory://")._here  # noqa: SLF001  # a Redis that is generous
+    found = [(await limits.count("caller"))[0].is_exceeded for _ in range(4)]
+    assert found == [False, False, True, True]
+    await limits.close()
+
+
 async def recovered(limits: RateLimits) -> None:
     """Wait until requests are counted."""
     while not limits.is_enforced:  # noqa: ASYNC110  # there is nothing else to wait for
