@@ -13,7 +13,8 @@ def audit_lines(request_id: str) -> list[dict[str, Any]]:
     while True:
         lines = [
             json.loads(line)
-            for line in run_log.PATH.read_text(encoding="utf-8").splitlines()
+            # What follows the last line end is still being written.
+            for line in run_log.PATH.read_text(encoding="utf-8").split("\n")[:-1]
             if line[:1] == "{"
         ]
         found = [line for line in lines if (line["logger"], line["requestId"]) == ("app.audit", request_id)]
