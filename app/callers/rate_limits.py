@@ -49,17 +49,17 @@ class RateLimits:
             total: likewise, of all callers together.
             storage: `memory://`, or the URL of a Redis server.
         """
-        items = [(name, parse(text)) for name, text in (("caller", per_caller), ("total", total)) if text]
         # Each with a storage of its own: however many callers there are, they do not drive out the total.
         self._here = [
-            _Limit(name, item, SlidingWindowCounterRateLimiter(BoundedMemory())) for name, item in items
+            _Limit(name, parse(text), SlidingWindowCounterRateLimiter(BoundedMemory()))
+            for name, text in (("caller", per_caller), ("total", total))
+            if text
         ]
-        self._redis = None if storage == _MEMORY else Redis(storage)
-        self._there = [
-            _Limit(name, item, SlidingWindowCounterRateLimiter(self._redis.storage))
-            for name, item in (items if self._redis else ())
-            if self._redis
-        ]
+        self._redis, self._there = None, list[_Limit]()
+        if storage != _MEMORY:
+            self._redis = Redis(storage)
+            counters = SlidingWindowCounterRateLimiter(self._redis.storage)
+            self._there = [limit._replace(counters=counters) for limit in self._here]
         self._late: set[asyncio.Task[Sequence[Quota]]] = set()
         self._is_late = False
         self._recovery: asyncio.Task[None] | None = None

@@ -1,6 +1,5 @@
 """The contract as deployed: without what this deployment does not do, and with its own limits."""
 
-import copy
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
@@ -29,14 +28,14 @@ def as_deployed(
     Raises:
         NobodyAdmitted: an operation asks for none of the credentials that the deployment accepts.
     """
-    deployed: dict[str, Any] = copy.deepcopy(dict(document))
-    _limit_validity(deployed, int(max_ttl.total_seconds()))
-    dropped = set()
-    for kind, components in deployed["components"].items():
-        for name in [name for name, part in components.items() if not _is_kept(part, capabilities)]:
-            del components[name]
-            dropped.add(f"#/components/{kind}/{name}")
-    schemes = deployed["components"]["securitySchemes"]
+    dropped = {
+        f"#/components/{kind}/{name}"
+        for kind, parts in document["components"].items()
+        for name, part in parts.items()
+        if not _is_kept(part, capabilities)
+    }
+    declared = document["components"]["securitySchemes"].items()
+    schemes = {name for name, scheme in declared if _is_kept(scheme, capabilities)}
 
     def without_dropped(node: Any) -> Any:
         if isinstance(node, list):
@@ -52,14 +51,15 @@ def as_deployed(
         _settle(kept, capabilities, schemes)
         return kept
 
-    result: dict[str, Any] = without_dropped(deployed)
-    return result
+    deployed: dict[str, Any] = without_dropped(document)
+    _limit_validity(deployed, int(max_ttl.total_seconds()))
+    return deployed
 
 
-def _settle(node: dict[str, Any], capabilities: AbstractSet[str], schemes: Mapping[str, Any]) -> None:
+def _settle(node: dict[str, Any], capabilities: AbstractSet[str], schemes: AbstractSet[str]) -> None:
     """Write what depends on the deployment as it is there."""
     if isinstance(node.get("security"), list):
-        accepted = [requirement for requirement in node["security"] if requirement.keys() <= schemes.keys()]
+        accepted = [requirement for requirement in node["security"] if requirement.keys() <= schemes]
         # Nothing that is asked for would mean: open to all.
         if node["security"] and schemes and not accepted:
             raise NobodyAdmitted(f"of {node['security']}, this deployment has none")

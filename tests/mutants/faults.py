@@ -592,8 +592,8 @@ FAULTS = [
         ),
         (
             "many callers drive out the count of all",
-            "SlidingWindowCounterRateLimiter(BoundedMemory())) for name",
-            "SlidingWindowCounterRateLimiter(shared)) for shared in [BoundedMemory()] for name",
+            "SlidingWindowCounterRateLimiter(BoundedMemory()))\n",
+            "SlidingWindowCounterRateLimiter(shared))\n            for shared in [BoundedMemory()]\n",
         ),
         (
             "one is told to ask again in no time",
@@ -940,10 +940,10 @@ FAULTS = [
         ),
         (
             "schemes that are left out are accepted",
-            "if requirement.keys() <= schemes.keys()]",
+            "if requirement.keys() <= schemes]",
             "if requirement is not None]",
         ),
-        ("the contract itself is changed", "copy.deepcopy(dict(document))", "dict(document)"),
+        ("the contract itself is changed", "_limit_validity(deployed, ", "_limit_validity(document, "),
         (
             "an identity is not required of anybody",
             '            node["required"] = node["required"] + further\n',
