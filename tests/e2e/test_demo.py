@@ -117,6 +117,15 @@ def _is_gone(pid: int) -> bool:
     return True
 
 
+def _end_of(process: "subprocess.Popen[str]", children: dict[str, int], *, status: int) -> str:
+    """Wait until the demo ends, see that nothing of it is left, and read what it wrote."""
+    output, _ = process.communicate(timeout=_DEADLINE_SECONDS)
+    run_log.add(output)
+    assert process.returncode == status
+    assert all(map(_is_gone, children.values()))
+    return output
+
+
 STOPS = [
     # A terminal sends Ctrl-C to all of them.
     pytest.param(lambda process: os.killpg(process.pid, signal.SIGINT), id="Ctrl-C"),
@@ -139,11 +148,7 @@ def test_the_demo_serves_the_page_and_leaves_nothing_behind(
     assert answer.status_code == 201
     assert answer.headers["access-control-allow-origin"] == address
     stop(process)
-    output, _ = process.communicate(timeout=_DEADLINE_SECONDS)
-    run_log.add(output)
-    assert process.returncode == 0
-    assert "Stopped." in output
-    assert all(map(_is_gone, children.values()))
+    assert "Stopped." in _end_of(process, children, status=0)
     with pytest.raises(httpx.ConnectError):
         httpx.get(address)
 
@@ -165,11 +170,7 @@ def test_with_auth_people_sign_in_before_they_join(
     assert (answer.status_code, answer.json()["errorCode"]) == (401, "UNAUTHENTICATED")
     assert answer.headers["access-control-allow-origin"] == address
     stop(process)
-    output, _ = process.communicate(timeout=_DEADLINE_SECONDS)
-    run_log.add(output)
-    assert process.returncode == 0
-    assert "Stopped." in output
-    assert all(map(_is_gone, children.values()))
+    assert "Stopped." in _end_of(process, children, status=0)
 
 
 def test_when_the_provider_dies_the_demo_says_so_and_stops_the_rest(
@@ -179,11 +180,7 @@ def test_when_the_provider_dies_the_demo_says_so_and_stops_the_rest(
     process, _ = demo_with_sign_in
     children = _children(process)
     os.kill(children["OpenID provider"], signal.SIGKILL)
-    output, _ = process.communicate(timeout=_DEADLINE_SECONDS)
-    run_log.add(output)
-    assert process.returncode == 1
-    assert "the OpenID provider ended with status -9" in output
-    assert all(map(_is_gone, children.values()))
+    assert "the OpenID provider ended with status -9" in _end_of(process, children, status=1)
 
 
 def test_an_authentication_that_the_demo_does_not_know_is_refused() -> None:
@@ -202,11 +199,7 @@ def test_when_one_dies_the_demo_says_which_and_stops_the_rest(
     process, _ = demo
     children = _children(process)
     os.kill(children[name], signal.SIGKILL)
-    output, _ = process.communicate(timeout=_DEADLINE_SECONDS)
-    run_log.add(output)
-    assert process.returncode == 1
-    assert f"{name} ended with status -9" in output
-    assert all(map(_is_gone, children.values()))
+    assert f"{name} ended with status -9" in _end_of(process, children, status=1)
 
 
 def test_a_missing_client_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
