@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.support.process import free_port
+
 _PROGRAMS = ("redis-server", "valkey-server")
 _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 10
@@ -136,15 +138,9 @@ def run_redis_server() -> Iterator[RedisServer]:
     if binary is None:
         raise RedisUnavailable(f"none of {', '.join(_PROGRAMS)} is on the PATH: install Redis or Valkey")
     with tempfile.TemporaryDirectory(prefix="redis-") as name:
-        server = RedisServer(binary, _free_port(), Path(name))
+        server = RedisServer(binary, free_port(), Path(name))
         server.start()
         try:
             yield server
         finally:
             server.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        return int(probe.getsockname()[1])
