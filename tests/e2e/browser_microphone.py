@@ -1,11 +1,15 @@
 """Chromium's fake microphone, and how another participant tells its beeps from silence and noise."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from contextlib import aclosing
 from itertools import pairwise
 
 from livekit import rtc
+
+from tests.e2e.browser import DEADLINE_SECONDS
+from tests.e2e.participants import Participant, soon
 
 SECONDS_BETWEEN_BEEPS = 0.5
 
@@ -14,6 +18,14 @@ _FULL_SCALE = 32767
 _LOUD, _QUIET = 0.1, 0.02
 """Root mean squares of 10 ms, where 1 is that of the loudest square wave; a beep reaches 0.4."""
 _PAUSE_SECONDS = 0.1
+
+
+async def heard_by(listener: Participant) -> tuple[rtc.RemoteTrackPublication, list[float]]:
+    """Wait for what is published for a listener, and listen for three intervals between its beeps."""
+    received = await soon(listener.tracks)
+    assert received.track is not None
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        return received, await intervals_heard_in(received.track, 3)
 
 
 async def intervals_heard_in(track: rtc.Track, count: int) -> list[float]:

@@ -63,10 +63,7 @@ async def test_what_the_browser_says_is_heard(page: VoiceRoomPage, tokens_api: h
     """TokenSource.endpoint fetches, Room.connect joins, and Chromium's beeps arrive in their rhythm."""
     room = await page.join("Ada")
     async with participants.join(connection_details.ask(tokens_api, room, "ben")) as ben:
-        received = await soon(ben.tracks)
-        assert received.track is not None
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            intervals = await browser_microphone.intervals_heard_in(received.track, 3)
+        received, intervals = await browser_microphone.heard_by(ben)
         speaker = next(iter(ben.room.remote_participants.values()))
     assert received.source == rtc.TrackSource.SOURCE_MICROPHONE
     assert intervals == [pytest.approx(browser_microphone.SECONDS_BETWEEN_BEEPS, abs=0.1)] * 3
