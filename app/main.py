@@ -174,6 +174,9 @@ def _capabilities(settings: Settings) -> set[str]:
         *(["rateLimit"] if settings.is_limited else []),
         *(["roomPolicy"] if settings.room_name_prefix or settings.oidc_rooms_claim else []),
         *(["agentPolicy"] if settings.livekit_agents is not None else []),
+        *(["keyFiles"] if settings.key_files else []),
+        *(["auditRequired"] if settings.audit_required else []),
+        *(["metrics"] if settings.metrics and settings.metrics_port is None else []),
     }
 
 

@@ -16,17 +16,26 @@ class Reason(NamedTuple):
     words: str = ""
 
 
+AUDIT_UNAVAILABLE = Reason(
+    "audit_unavailable",
+    "The service must not issue what it cannot record, and its log cannot be written; "
+    "its operator must have it read, or make room for it.",
+)
 AUTHENTICATION_OFF = Reason("authentication_off")
+DRAINING = Reason("draining", "The service is about to stop; ask another one.")
 ISSUER_UNREACHABLE = Reason(
     "issuer_unreachable",
     "The service cannot verify caller tokens: their issuer has not been reached yet; "
     "its operator must check OIDC_ISSUER.",
 )
+KEYS_FILE_BROKEN = Reason("keys_file_broken")
+LOG_UNWRITABLE = Reason("log_unwritable")
 MISSING_CREDENTIALS = Reason(
     "missing_credentials",
     "The service cannot issue tokens; its operator must set LIVEKIT_API_KEY and LIVEKIT_API_SECRET.",
 )
 REDIS_UNREACHABLE = Reason("redis_unreachable")
+WEAK_SECRET = Reason("weak_secret")
 
 
 class NotReady(Exception):

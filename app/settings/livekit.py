@@ -1,6 +1,7 @@
 """The LiveKit project, and what its tokens may grant."""
 
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -20,6 +21,15 @@ class LiveKitSettings(Group):
         default=None, max_length=256, description="Names the secret; the token's `iss`."
     )
     livekit_api_secret: SecretStr | None = Field(default=None, description="Signs the tokens.")
+    livekit_api_key_file: Path | None = Field(
+        default=None, description="A file with the key instead; read again when it changes."
+    )
+    livekit_api_secret_file: Path | None = Field(
+        default=None, description="A file with the secret instead; read again when it changes."
+    )
+    livekit_keys_file: Path | None = Field(
+        default=None, description="A key file as LiveKit has it, `key: secret`, instead of both."
+    )
     livekit_url: str | None = Field(
         default=None, description="The LiveKit server that frontends connect to: ws(s):// or http(s)://."
     )
@@ -80,6 +90,12 @@ class LiveKitSettings(Group):
         if not _ROOM_PREFIX.fullmatch(value):
             raise ValueError("must be at most 128 letters A-Z and a-z, digits, '-' and '_'")
         return value
+
+    @property
+    def key_files(self) -> tuple[Path, ...]:
+        """The files that credentials come from, or a part of them."""
+        files = (self.livekit_api_key_file, self.livekit_api_secret_file, self.livekit_keys_file)
+        return tuple(file for file in files if file is not None)
 
     @property
     def missing_credentials(self) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
-"""The server: where it listens, whom it lets in, what it writes."""
+"""The server: where it listens, whom it lets in, how long it waits."""
 
 import re
 from ipaddress import ip_network
-from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -25,21 +24,25 @@ class ServerSettings(Group):
         default=(), description="The proxies whose X-Forwarded-For and -Proto are believed; * for any."
     )
     workers: int = Field(default=1, ge=1, le=128, description="Server processes.")
+    head_timeout_seconds: float = Field(
+        default=10, gt=0, le=300, description="How long the head of a request may take to arrive."
+    )
     body_timeout_seconds: float = Field(
         default=10, gt=0, le=300, description="How long a body may take to arrive, and answers to be read."
+    )
+    max_in_flight: int = Field(
+        default=128, ge=1, le=100_000, description="Requests that a process answers at once; more get 503."
+    )
+    drain_seconds: float = Field(
+        default=5, ge=0, le=300, description="How long SIGTERM leaves to be answered while not ready."
+    )
+    shutdown_grace_seconds: float = Field(
+        default=10, gt=0, le=300, description="How long what is under way may take after that."
     )
     swagger_ui: bool = Field(default=True, description="Serve the Swagger UI at /api/ui.")
     validate_responses: bool = Field(
         default=False, description="Check every answer against the contract; for tests, it costs time."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="The least severe level that is logged; audit lines always are."
-    )
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _in_upper_case(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
 
     @field_validator("root_path")
     @classmethod

@@ -6,12 +6,13 @@ from pydantic import ValidationError
 
 from app.settings.callers import CallerSettings
 from app.settings.livekit import LiveKitSettings
+from app.settings.operation import OperationSettings
 from app.settings.reading import InvalidSettings, in_words
 from app.settings.server import ServerSettings
 
 
 # pydantic lists the fields of the last base first.
-class Settings(ServerSettings, CallerSettings, LiveKitSettings):
+class Settings(OperationSettings, ServerSettings, CallerSettings, LiveKitSettings):
     """The settings of one process, read once."""
 
     @property

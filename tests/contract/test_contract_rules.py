@@ -300,7 +300,7 @@ def refers_to(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-REASONS = {"type": "array", "minItems": 0, "maxItems": 8}
+REASONS = {"type": "array", "minItems": 0, "maxItems": 16}
 ANSWERS: dict[str, dict[str, Any]] = {
     "AccessToken": {
         "type": "string", "minLength": 1, "maxLength": 8000,
@@ -323,8 +323,14 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "HealthResponse.reasons[]": refers_to("Reason"),
     "Reason": {
         "type": "string",
-        "enum": ["authentication_off", "issuer_unreachable", "missing_credentials", "redis_unreachable"],
-        "x-values-only-with": {"issuer_unreachable": ["callerToken"], "redis_unreachable": ["rateLimit"]},
+        "enum": [
+            "audit_unavailable", "authentication_off", "draining", "issuer_unreachable", "keys_file_broken",
+            "log_unwritable", "missing_credentials", "redis_unreachable", "weak_secret",
+        ],
+        "x-values-only-with": {
+            "audit_unavailable": ["auditRequired"], "issuer_unreachable": ["callerToken"],
+            "keys_file_broken": ["keyFiles"], "redis_unreachable": ["rateLimit"],
+        },
     },
     "ErrorResponse": an_object("statusCode", "errorCode", "message", "timestamp", "requestId"),
     "ErrorResponse.statusCode": {"type": "integer", "format": "int32", "minimum": 400, "maximum": 599},
@@ -334,12 +340,13 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "VALIDATION_ERROR", "UNAUTHENTICATED", "AGENT_NOT_ALLOWED", "IDENTITY_MISMATCH",
             "IDENTITY_UNUSABLE", "ROOM_NOT_ALLOWED", "NOT_FOUND", "METHOD_NOT_ALLOWED", "REQUEST_TIMEOUT",
             "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "MISSING_CREDENTIALS",
-            "TOKEN_GENERATION_FAILED", "INTERNAL_ERROR", "NOT_READY",
+            "TOKEN_GENERATION_FAILED", "INTERNAL_ERROR", "NOT_READY", "OVERLOADED", "AUDIT_UNAVAILABLE",
         ],
         "x-values-only-with": {
             "UNAUTHENTICATED": ["callerToken", "apiKey"], "AGENT_NOT_ALLOWED": ["agentPolicy"],
             "IDENTITY_MISMATCH": ["callerToken"], "IDENTITY_UNUSABLE": ["callerToken"],
             "ROOM_NOT_ALLOWED": ["roomPolicy"], "RATE_LIMITED": ["rateLimit"],
+            "AUDIT_UNAVAILABLE": ["auditRequired"],
         },
     },
     "ErrorResponse.message": {**PRINTED, "maxLength": 512},
@@ -450,8 +457,6 @@ ONLY_WITH = {
     "429": ["rateLimit"],
     ("403", "/token"): ["callerToken", "roomPolicy"],
     ("403", "/connection-details"): ["agentPolicy", "callerToken", "roomPolicy"],
-    ("503", "/token"): ["callerToken"],
-    ("503", "/connection-details"): ["callerToken"],
 }
 
 

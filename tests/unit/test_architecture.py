@@ -23,7 +23,7 @@ MODULES = {
         "errors framing validation",
         "cors protocol",
     ],
-    "settings": ["reading urls", "callers livekit server", "settings"],
+    "settings": ["reading urls", "callers livekit operation server", "settings"],
 }
 # Only these two know what the environment says.
 READERS_OF_SETTINGS = {"main", "__main__"}

@@ -40,7 +40,7 @@ README, INTEGRATE, OPERATE, CONTRIBUTE, ARCHITECTURE = (
     for name in (
         "README.md",
         "docs/integrate.md",
-        "docs/operate.md",
+        "docs/operations.md",
         "docs/contribute.md",
         "docs/architecture.md",
     )
@@ -143,7 +143,7 @@ def test_the_readme_leads_on_to_every_guide() -> None:
     assert "spec/token-api.openapi.yaml" in linked
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/operate.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/operations.md"])
 def test_the_operator_is_warned(name: str) -> None:
     """By default the service asks nobody who calls: its pages say so, and what changes it."""
     assert Settings.model_fields["auth"].default == ("none",)

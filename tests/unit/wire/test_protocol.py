@@ -13,7 +13,7 @@ from app.wire import framing, protocol
 from app.wire.contract import Contract
 from tests.support.contract import document
 
-OPERATE = (Path(__file__).parents[3] / "docs" / "operate.md").read_text(encoding="utf-8")
+OPERATE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
 class Transport(asyncio.Transport):
