@@ -1,6 +1,6 @@
 """The LiveKit Token API: access tokens for LiveKit rooms, from a contract.
 
-Imports point one way: tokens, callers < operation < wire < handlers < main < __main__; the last two
+Imports point one way: tokens, callers < operation < wire < handlers < main < server < __main__; the last three
 read settings.
 """
 

@@ -1,29 +1,18 @@
 """`python -m app`, or `livekit-token-api` where it is installed: the command line."""
 
 import argparse
-import math
 import sys
 from contextlib import suppress
-from functools import partial
 from socket import AF_INET, AF_INET6, AI_PASSIVE, SOCK_STREAM, getaddrinfo, socket
 
-from uvicorn.config import STARTUP_FAILURE, Config
-from uvicorn.server import Server
-from uvicorn.supervisors.multiprocess import Multiprocess
-
 from app.callers.api_keys import new_key
-from app.main import create_app, report
 from app.operation import logs
+from app.server import serve
 from app.settings.callers import API_KEY_NAME
 from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
 from app.tokens.claims import TokensDiffer, UnusableSecret
 from app.wire.contract import Contract
-from app.wire.protocol import HttpProtocol
-
-# Longer than the 60 of the usual reverse proxy, which else meets a closed connection.
-_KEEP_ALIVE_SECONDS = 75
-_SHUTDOWN_MARGIN_SECONDS = 5  # What a request may take beyond the arrival of its body.
 
 
 class _Version(argparse.Action):
@@ -68,7 +57,7 @@ def _serve_as_the_environment_says() -> None:
         settings = Settings.from_environment()
         _check_host(settings)
         logs.configure(settings.log_level)
-        app = create_app(settings)
+        status = serve(settings)
     except InvalidSettings as error:
         sys.exit(f"The environment cannot be used:\n{error}")
     except UnusableSecret:
@@ -78,28 +67,7 @@ def _serve_as_the_environment_says() -> None:
         )
     except TokensDiffer as error:
         sys.exit(f"This service and its livekit-api do not fit together: {error}")
-    report(settings)
-    _serve(
-        Config(
-            # Each of several processes puts the service together for itself.
-            app if settings.workers == 1 else "app.main:app_from_environment",
-            factory=settings.workers > 1,
-            host=settings.host,
-            port=settings.port,
-            root_path=settings.root_path,
-            workers=settings.workers,
-            http=partial(HttpProtocol, patience_seconds=settings.body_timeout_seconds),  # type: ignore[arg-type]
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.forwarded_allow_ips),
-            forwarded_allow_ips=list(settings.forwarded_allow_ips),
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=math.ceil(settings.body_timeout_seconds) + _SHUTDOWN_MARGIN_SECONDS,
-        )
-    )
+    sys.exit(status)
 
 
 def _check_host(settings: Settings) -> None:
@@ -117,18 +85,6 @@ def _check_host(settings: Settings) -> None:
     except (OSError, UnicodeError):
         pass
     raise InvalidSettings("HOST: must be a name or an address of this machine, or 0.0.0.0 for all it has")
-
-
-def _serve(config: Config) -> None:
-    # What uvicorn.run does, without what its own command line needs.
-    with suppress(KeyboardInterrupt):
-        if config.workers > 1:
-            Multiprocess(config, sockets=[config.bind_socket()]).run()
-            return
-        server = Server(config)
-        server.run()
-        if not server.started:
-            sys.exit(STARTUP_FAILURE)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,11 @@ from app.callers.caller import ClaimNames
 from app.handlers import Handlers
 from app.operation import logs
 from app.operation.audit import AuditLog
+from app.operation.drain import Drain
+from app.operation.load import Load
 from app.operation.readiness import (
     AUTHENTICATION_OFF,
+    DRAINING,
     ISSUER_UNREACHABLE,
     MISSING_CREDENTIALS,
     REDIS_UNREACHABLE,
@@ -45,6 +48,7 @@ from app.wire.paths import ExactPaths
 from app.wire.publication import PublishedContract
 from app.wire.request_id import RequestId
 from app.wire.routing import Routing
+from app.wire.shedding import Shedding
 from app.wire.throttling import Throttling
 from app.wire.validation import RequestValidation
 
@@ -57,13 +61,21 @@ logger = logging.getLogger(__name__)
 _STRONG_SECRET = 32
 
 
-def create_app(settings: Settings, tokens: TokenService | None = None) -> ConnexionMiddleware:
+def create_app(
+    settings: Settings,
+    tokens: TokenService | None = None,
+    drain: Drain | None = None,
+    load: Load | None = None,
+) -> ConnexionMiddleware:
     """Put the service together as an ASGI application.
 
     Args:
         settings: what the operator configured.
         tokens: issues the tokens; by default, with the operator's credentials.
+        drain: tells whether the process is about to stop; by default, it never is.
+        load: tells how many requests there are; by default, nobody counts.
     """
+    drain, load = drain or Drain(), load or Load()
     contract = Contract.load(
         partial(
             as_deployed,
@@ -74,10 +86,10 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
     tokens = tokens or _token_service(settings, contract.max_token_bytes)
     issuer = _issuer(settings)
     limits = _rate_limits(settings)
-    handlers = Handlers(tokens, settings.livekit_url, _readiness(settings, tokens, issuer, limits))
+    handlers = Handlers(tokens, settings.livekit_url, _readiness(settings, tokens, issuer, limits, drain))
     app = ConnexionMiddleware(
         not_found,
-        middlewares=_the_way_of_a_request(contract, settings),
+        middlewares=_the_way_of_a_request(contract, settings, load),
         lifespan=partial(_lifespan, issuer=issuer, limits=limits),
     )
     app.add_api(
@@ -97,7 +109,7 @@ def create_app(settings: Settings, tokens: TokenService | None = None) -> Connex
     return app
 
 
-def _the_way_of_a_request(contract: Contract, settings: Settings) -> list[Any]:
+def _the_way_of_a_request(contract: Contract, settings: Settings, load: Load) -> list[Any]:
     """List the layers, outermost first; an answer comes back through them the other way round."""
     base_path = contract.base_path
     return [
@@ -106,6 +118,7 @@ def _the_way_of_a_request(contract: Contract, settings: Settings) -> list[Any]:
         AuditLog,
         partial(CrossOrigin, origins=settings.cors_allowed_origins),
         ErrorResponses,
+        partial(Shedding, contract=contract, load=load, limit=settings.max_in_flight),
         partial(ExactPaths, base_path=base_path, with_slash=(f"{base_path}{PublishedContract.UI}/",)),
         partial(PublishedContract, contract=contract),
         Routing,
@@ -209,13 +222,18 @@ def _rate_limits(settings: Settings) -> "RateLimits | None":
 
 
 def _readiness(
-    settings: Settings, tokens: TokenService, issuer: "Issuer | None", limits: "RateLimits | None"
+    settings: Settings,
+    tokens: TokenService,
+    issuer: "Issuer | None",
+    limits: "RateLimits | None",
+    drain: Drain,
 ) -> Readiness:
     return Readiness(
         [
             (MISSING_CREDENTIALS, lambda: not tokens.can_sign),
             (ISSUER_UNREACHABLE, lambda: issuer is not None and not issuer.is_known),
             (AUTHENTICATION_OFF, lambda: settings.auth == ("none",)),
+            (DRAINING, lambda: drain.is_draining),
             (REDIS_UNREACHABLE, lambda: limits is not None and not limits.is_enforced),
         ]
     )

@@ -15,6 +15,7 @@ from app.wire.excerpt import excerpt
 from app.wire.faults import ContractViolation, Fault, explain
 
 PATH = Path(__file__).parent.parent.parent / "spec" / "token-api.openapi.yaml"
+_ALWAYS_ANSWERED = "x-always-answered"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -112,6 +113,11 @@ class Contract:
                 _success_status(operation), self._body(operation), "429" in operation["responses"]
             )
             for operation in _operations(document)
+        }
+        self.always_answered = {
+            path
+            for path, item in document["paths"].items()
+            if any(node.get(_ALWAYS_ANSWERED) for node in item.values() if isinstance(node, dict))
         }
         self.max_token_bytes: int = schemas["AccessToken"]["maxLength"]
         self._request_id = re.compile(schemas["RequestId"]["pattern"])

@@ -12,13 +12,27 @@ class Deadline:
         self._loop, self._seconds, self._missed = loop, seconds, missed
         self._timer: TimerHandle | None = None
 
+    @property
+    def is_set(self) -> bool:
+        """Whether something is waited for."""
+        return self._timer is not None
+
     def set(self) -> None:
         """Begin to wait."""
         self.lift()
         self._timer = self._loop.call_later(self._seconds, self._missed)
+
+    def let_go(self) -> None:
+        """Wait no more, ever, and forget who would have been told."""
+        self.lift()
+        self._missed = _nothing
 
     def lift(self) -> None:
         """Wait no more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _nothing() -> None:
+    pass

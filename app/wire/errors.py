@@ -8,6 +8,7 @@ Exception
 ├── IdentityUnusable         403 IDENTITY_UNUSABLE         wire/faults.py
 ├── RoomRefused              403 ROOM_NOT_ALLOWED          wire/faults.py
 ├── PayloadTooLarge          413 PAYLOAD_TOO_LARGE         wire/request_body.py
+├── HeadTimeout              408 REQUEST_TIMEOUT           wire/request_body.py
 ├── BodyTimeout              408 REQUEST_TIMEOUT           wire/request_body.py
 ├── UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE    wire/request_body.py
 ├── RateLimited              429 RATE_LIMITED              wire/throttling.py
@@ -15,6 +16,7 @@ Exception
 ├── MissingServerUrl         500 MISSING_CREDENTIALS       tokens/service.py
 ├── TokenGenerationFailed    500 TOKEN_GENERATION_FAILED   tokens/service.py
 ├── NotReady                 503 NOT_READY                 operation/readiness.py
+├── Overloaded               503 OVERLOADED                wire/shedding.py
 ├── starlette HTTPException  404, 405, else as its status  Starlette, Connexion
 └── anything else            500 INTERNAL_ERROR
 """
@@ -44,7 +46,8 @@ from app.wire.faults import (
     IdentityUnusable,
     RoomRefused,
 )
-from app.wire.request_body import BodyTimeout, PayloadTooLarge, UnsupportedMediaType
+from app.wire.request_body import BodyTimeout, HeadTimeout, PayloadTooLarge, UnsupportedMediaType
+from app.wire.shedding import Overloaded
 from app.wire.throttling import RateLimited
 from app.wire.timestamps import rfc3339
 
@@ -80,6 +83,9 @@ _BY_EXCEPTION: Mapping[type[Exception], Failure] = {
         "The request does not fit the contract; validationErrors says what to change.",
     ),
     PayloadTooLarge: Failure(413, "PAYLOAD_TOO_LARGE", None),
+    HeadTimeout: Failure(
+        408, "REQUEST_TIMEOUT", "The head of the request did not arrive in time; send all of it at once."
+    ),
     # The rest of a body that stalled would be taken for the next request.
     BodyTimeout: Failure(
         408,
@@ -110,6 +116,12 @@ _BY_EXCEPTION: Mapping[type[Exception], Failure] = {
         "TOKEN_GENERATION_FAILED",
         f"The token could not be generated; {_SEE_LOG}",
         logged=True,
+    ),
+    Overloaded: Failure(
+        503,
+        "OVERLOADED",
+        "The service has too many requests at once; Retry-After says in how many seconds to ask again.",
+        headers={"Retry-After": "1"},
     ),
     NotReady: Failure(503, "NOT_READY", None, headers={"Retry-After": "5"}),
     Exception: Failure(500, "INTERNAL_ERROR", f"The service failed; {_SEE_LOG}", logged=True),

@@ -8,11 +8,13 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.operation.drain import Drain
+from app.operation.load import Load
 from app.wire import head
 from app.wire.deadline import Deadline
 from app.wire.faults import ContractViolation, Fault
 from app.wire.framing import MAX_BODY, Framing
-from app.wire.request_body import PayloadTooLarge
+from app.wire.request_body import BodyTimeout, HeadTimeout, PayloadTooLarge
 from app.wire.transport import AnswerTransport
 
 MAX_DISCARDED = 32 * 1024 * 1024
@@ -32,14 +34,36 @@ class HttpProtocol(HttpToolsProtocol):
     9110 lets a server ignore that wish, and Java's client has it by default; and it takes trailers for
     headers.
 
-    The application learns of it by `scope["state"]`: `arrived` is there when all of a request is; `refusal`
-    is the exception to answer it with if it cannot be read, and `body_refusal` if only its body cannot.
+    The application learns of it by `scope["state"]`: `arrived` is there when all of a request is, and
+    `at_work`, as the how many-th it has arrived of those that are being answered; `refusal` is the exception
+    to answer it with if it cannot be read, and `body_refusal` if only its body cannot.
     """
 
-    def __init__(self, *args: Any, patience_seconds: float, **kwargs: Any) -> None:
-        """Wait at most so long for the rest of an answered request, and for a client that does not read."""
+    def __init__(
+        self,
+        *args: Any,
+        head_seconds: float,
+        patience_seconds: float,
+        load: Load,
+        drain: Drain,
+        **kwargs: Any,
+    ) -> None:
+        """Begin with a connection.
+
+        Args:
+            args: uvicorn's own.
+            head_seconds: how long the head of a request may take to arrive.
+            patience_seconds: how long the rest of an answered request may take, and a client that does not
+                read.
+            load: counts the requests that have arrived, and are not answered yet.
+            drain: tells whether the process is about to stop.
+            kwargs: uvicorn's own.
+        """
         super().__init__(*args, **kwargs)
-        self._patience = patience_seconds
+        self._head_seconds, self._patience = head_seconds, patience_seconds
+        self._load, self._drain = load, drain
+        self._is_at_work = False
+        self._last: Deadline | None = None
         self._context = contextvars.copy_context()
         self._framing = Framing()
         self._keeps_alive = self._was_asked = False
@@ -55,6 +79,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Open a connection."""
         self._answers = AnswerTransport(transport, self.loop, self._patience, self._is_client_sending)
         self._rest = Deadline(self.loop, self._patience, self._answers.abort)
+        self._head = Deadline(self.loop, self._head_seconds, self._miss_head)
+        self._head.set()
         super().connection_made(self._answers)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
@@ -79,6 +105,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._hear_no_more()
         self._answers.let_go()
         self._rest.lift()
+        self._head.let_go()
+        if self._last:
+            self._last.let_go()
+        self._end_work()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
@@ -99,9 +129,13 @@ class HttpProtocol(HttpToolsProtocol):
         if self._answers.has_ended:
             self.transport.abort()
         super().shutdown()
+        if not self._answers.is_closing() and not self._framing.in_head:
+            self._last = Deadline(self.loop, self._drain.patience_seconds, self._miss_end)
+            self._last.set()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, when all of this one is there."""
+        self._end_work()
         super().on_response_complete()
         if (self._framing.is_between and not self._has_eof) or self._answers.is_closing():
             return
@@ -134,6 +168,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._pause(wanted=False)
         if self._has_eof and not self._is_deaf:
             self._read_end()
+        elif framing.in_head and not framing.is_between and not self._is_deaf and not self._head.is_set:
+            self._head.set()
 
     def _feed(self, part: bytes) -> None:
         if self._framing.in_head:
@@ -159,7 +195,10 @@ class HttpProtocol(HttpToolsProtocol):
         """Have a request answered, if only by a refusal."""
         super().on_headers_complete()
         self._unset_keepalive_if_required()
+        self._head.lift()
         cycle, version = self.cycle, self.scope["http_version"]
+        if self._drain.is_leaving:
+            cycle.keep_alive = False
         length, fault = head.examine(version, self.url, self.headers)
         self.headers = []  # The next ones are trailers, or those of the next request.
         self._framing.expect_body(length)
@@ -185,14 +224,34 @@ class HttpProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        elif self._was_asked and not cycle.response_started and not self._is_deaf:
-            cycle.keep_alive = self._keeps_alive and not self._is_stopping
+        else:
+            self._is_at_work = True
+            if self._drain.is_leaving:
+                cycle.keep_alive = False
+            self.scope["state"]["at_work"] = self._load.begin()
+            if self._was_asked and not cycle.response_started and not self._is_deaf:
+                cycle.keep_alive = self._keeps_alive and not self._is_stopping
         super().on_message_complete()
         if self.headers:
             # What the parser makes of trailers is not for the next request.
             self.parser = HttpRequestParser(self)
 
     # What becomes of it
+
+    def _end_work(self) -> None:
+        if self._is_at_work:
+            self._is_at_work = False
+            self._load.end()
+
+    def _miss_head(self) -> None:
+        if self._framing.is_between:
+            self.transport.close()
+        else:
+            self._give_up(HeadTimeout())
+
+    def _miss_end(self) -> None:
+        if not self._framing.in_head:
+            self._refuse_body(BodyTimeout())
 
     def _give_up(self, refusal: Exception) -> None:
         if not self._framing.in_head:

@@ -32,6 +32,10 @@ class PayloadTooLarge(Exception):
     """The body is longer than the contract allows; the message says how long it may be."""
 
 
+class HeadTimeout(Exception):
+    """The head of the request did not arrive in time."""
+
+
 class BodyTimeout(Exception):
     """The body did not arrive in time."""
 

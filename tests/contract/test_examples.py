@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.operation.load import Load
 from app.tokens.admission import UNRESTRICTED, Entitlement
 from app.tokens.orders import TokenOrder
 from app.tokens.service import IssuedToken, TokenGenerationFailed, TokenService
@@ -63,6 +64,7 @@ class Trigger:
         tokens: what it issues tokens with.
         claims: of the caller's token, which a service that asks for one gets; None: it asks for none.
         times: how often the request is sent.
+        others: how many other requests the service is answering at the same time.
     """
 
     request: bytes
@@ -70,6 +72,7 @@ class Trigger:
     tokens: Callable[[], TokenService] | None = None
     claims: tuple[tuple[str, Any], ...] | None = None
     times: int = 1
+    others: int = 0
 
 
 def failing(message: str) -> Callable[[], TokenService]:
@@ -138,6 +141,7 @@ def trigger_of(name: str, method: str, path: str) -> Trigger:
             (("oidc_issuer", "http://127.0.0.1:1"),),
             claims=(),
         ),
+        "overloaded": Trigger(valid, (("max_in_flight", 2),), others=2),
         "unknownQueryParameter": Trigger(request("GET", f"/api{path}?verbose=1")),
         "notFound": Trigger(request(method.upper(), f"/api{path}/")),
         "methodNotAllowed": Trigger(request("DELETE", f"/api{path}")),
@@ -198,7 +202,10 @@ def answer_to(trigger: Trigger, issuer: Issuer) -> Answer:
         settings = {"auth": "oidc", "oidc_issuer": issuer.url, "oidc_audience": AUDIENCE, **settings}
         if b"Bearer x.y.z" not in wanted:
             wanted = with_token(wanted, issuer.token(**dict(trigger.claims)))
-    with serve(make_settings(**settings), tokens) as url:
+    load = Load()
+    for _ in range(trigger.others):
+        load.begin()
+    with serve(make_settings(**settings), tokens, load=load) as url:
         return [send(url, wanted) for _ in range(trigger.times)][-1]
 
 

@@ -29,10 +29,10 @@ def free_port() -> int:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Make an environment without the settings of whoever runs the tests."""
+    """Make an environment without the settings of whoever runs the tests; a process ends without delay."""
     # COVERAGE_PROCESS_CONFIG has the process measured as well.
     kept = {"PATH", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"}
-    return {**{k: v for k, v in os.environ.items() if k in kept}, **variables}
+    return {**{k: v for k, v in os.environ.items() if k in kept}, "DRAIN_SECONDS": "0", **variables}
 
 
 @dataclass
@@ -41,7 +41,12 @@ class Service:
 
     url: str
     process: "subprocess.Popen[str]"
+    file: int
     output: str = ""
+
+    def logged(self) -> str:
+        """Read what it has logged so far."""
+        return os.pread(self.file, os.fstat(self.file).st_size, 0).decode()
 
     def log(self) -> list[dict[str, object]]:
         """Parse the log, every line of which is JSON."""
@@ -62,7 +67,7 @@ def running(command: Sequence[str | Path] = COMMAND, cwd: Path = ROOT, **variabl
             stderr=subprocess.STDOUT,
             text=True,
         )
-        service = Service(f"http://127.0.0.1:{port}/api", process)
+        service = Service(f"http://127.0.0.1:{port}/api", process, output.fileno())
         try:
             deadline = time.monotonic() + DEADLINE_SECONDS
             while not serves(service):

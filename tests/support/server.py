@@ -3,16 +3,16 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Literal
 
 import jwt
-import uvicorn
 
 from app.main import create_app
+from app.operation.drain import Drain
+from app.operation.load import Load
+from app.server import Server
 from app.settings.settings import Settings
 from app.tokens.service import TokenService
-from app.wire.protocol import HttpProtocol
 from tests.support import run_log
 
 KEY = "test-key"
@@ -28,6 +28,9 @@ def make_settings(**changes: Any) -> Settings:
             "livekit_api_key": KEY,
             "livekit_api_secret": SECRET,
             "livekit_url": LIVEKIT_URL,
+            "host": "127.0.0.1",
+            "port": 0,
+            "shutdown_grace_seconds": 1,
             "validate_responses": True,
             **changes,
         }
@@ -44,23 +47,15 @@ def claims_of(token: str) -> dict[str, Any]:
 
 @contextmanager
 def serve(
-    settings: Settings, tokens: TokenService | None = None, loop: Literal["auto", "asyncio"] = "auto"
+    settings: Settings,
+    tokens: TokenService | None = None,
+    loop: Literal["auto", "asyncio"] = "auto",
+    load: Load | None = None,
 ) -> Iterator[str]:
     """Serve on a free port of the loopback interface, and yield the address: `http://127.0.0.1:PORT`."""
-    config = uvicorn.Config(
-        create_app(settings, tokens),
-        host="127.0.0.1",
-        port=0,
-        http=partial(HttpProtocol, patience_seconds=settings.body_timeout_seconds),  # type: ignore[arg-type]
-        loop=loop,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
+    drain, load = Drain(), load or Load()
+    server = Server(create_app(settings, tokens, drain, load), settings, drain, load)
+    server.config.loop = loop
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -71,5 +66,5 @@ def serve(
         (socket,) = server.servers[0].sockets
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(10)

@@ -9,24 +9,25 @@ import pytest
 import app
 
 # A line may import what stands before it; what is beside each other in a line does not know the other.
-WINGS = ["tokens callers", "operation", "wire", "handlers", "main", "__main__"]
+WINGS = ["tokens callers", "operation", "wire", "handlers", "main", "workers", "server", "__main__"]
 MODULES = {
     "tokens": ["credentials orders", "admission policy", "claims", "service"],
     "callers": ["caller counters quotas", "api_keys issuer rate_limits", "tokens"],
-    "operation": ["text redaction supervision readiness", "logs", "audit"],
+    "operation": ["text redaction supervision readiness drain load", "logs", "audit"],
     "wire": [
         "answers timestamps paths routing deadline",
         "faults transport",
         "excerpt head query",
         "contract",
-        "authentication deployment participants request_body request_id publication dispatcher throttling",
+        "authentication deployment dispatcher participants publication request_body request_id",
+        "shedding throttling",
         "errors framing validation",
         "cors protocol",
     ],
     "settings": ["reading urls", "callers livekit operation server", "settings"],
 }
-# Only these two know what the environment says.
-READERS_OF_SETTINGS = {"main", "__main__"}
+# Only these know what the environment says.
+READERS_OF_SETTINGS = {"main", "server", "__main__"}
 ROOT = Path(app.__path__[0])
 TREES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text())

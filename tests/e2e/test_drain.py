@@ -1,0 +1,205 @@
+"""Signals under load, to real processes: nobody who follows readiness notices that a service stops."""
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.load import READY, TOKEN, Client, Tally, ask_on
+from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, Service, running
+from tests.support.raw_http import JSON, connect, read_answer, request
+from tests.support.server import KEY, SECRET
+
+HALF = request("POST", "/api/token", JSON, "Content-Length: 100") + b'{"roomName"'
+CLIENTS, ENOUGH = 16, 5000
+
+
+def service_with(**variables: str) -> AbstractContextManager[Service]:
+    """Start a service that issues tokens."""
+    return running(COMMAND, ROOT, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, **variables)
+
+
+async def under_load(service: Service, number: int, tally: Tally) -> float:
+    """Send a signal once there were enough requests; return how long it then took to be not ready."""
+    is_ready, told = True, 0.0
+    clients = [asyncio.create_task(ask_on(service.url, tally, lambda: is_ready)) for _ in range(CLIENTS)]
+    while tally.asked < ENOUGH:
+        await asyncio.sleep(0.05)
+        assert not all(client.done() for client in clients)
+    service.process.send_signal(number)
+    told = time.monotonic()
+    watch = Client(service.url)
+    while (await watch.ask(READY))[0] == 200:
+        await asyncio.sleep(0.05)
+        assert time.monotonic() < told + 10, "it stays ready"
+    seconds = time.monotonic() - told
+    # New connections are still answered.
+    for _ in range(3):
+        fresh = Client(service.url)
+        assert (await fresh.ask(TOKEN))[0] == 200
+        await fresh.leave()
+    is_ready = False
+    await asyncio.gather(*clients)
+    await watch.leave()
+    return seconds
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_under_load_loses_no_request(workers: str) -> None:
+    """Clients that look whether the service is ready move in time; it ends with 0."""
+    tally = Tally()
+    with service_with(WORKERS=workers, DRAIN_SECONDS="3") as service:
+        seconds = asyncio.run(under_load(service, signal.SIGTERM, tally))
+        assert service.process.wait(10) == 0
+    assert seconds < 1
+    assert tally.failures == []
+    assert tally.statuses.keys() == {200}
+    assert tally.asked >= ENOUGH
+
+
+def test_answers_close_their_connections_while_the_service_drains() -> None:
+    """So that clients connect anew, to another one; and health says why."""
+    with service_with(DRAIN_SECONDS="2") as service, httpx.Client() as client:
+        assert "connection" not in client.get(f"{service.url}/health/live").headers
+        service.process.terminate()
+        time.sleep(0.5)
+        answer = client.get(f"{service.url}/health/ready")
+        assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+        assert "draining" in answer.json()["reasons"]
+        assert client.get(f"{service.url}/health/live").status_code == 200
+        assert service.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_half_a_body_does_not_hold_up_the_end(workers: str) -> None:
+    """Who has sent half of it is told that it is late, and the service ends in its time, with 0."""
+    grace = {"SHUTDOWN_GRACE_SECONDS": "1", "BODY_TIMEOUT_SECONDS": "60"}
+    with service_with(WORKERS=workers, **grace) as service:
+        stuck = [connect(service.url) for _ in range(20)]
+        for connection in stuck:
+            connection.sendall(HALF)
+        time.sleep(0.3)
+        service.process.terminate()
+        assert service.process.wait(5) == 0
+        answers = [read_answer(connection) for connection in stuck]
+        assert {answer.json()["errorCode"] for answer in answers} == {"REQUEST_TIMEOUT"}
+        for connection in stuck:
+            connection.close()
+    assert "Traceback" not in service.output
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigint_stops_at_once(workers: str) -> None:
+    """Ctrl-C waits for no drain, and not for half a body; the exit status is 0."""
+    with (
+        service_with(WORKERS=workers, DRAIN_SECONDS="300") as service,
+        connect(service.url) as stuck,
+    ):
+        stuck.sendall(HALF)
+        time.sleep(0.2)
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(5) == 0
+    assert "Traceback" not in service.output
+
+
+def test_sigint_ends_a_drain() -> None:
+    """Who cannot wait need not kill."""
+    with service_with(DRAIN_SECONDS="300") as service:
+        for _ in range(2):
+            service.process.terminate()
+        time.sleep(0.2)
+        assert httpx.get(f"{service.url}/health/ready").status_code == 503
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(5) == 0
+
+
+def workers_of(service: Service) -> set[int]:
+    """List the processes that the service's own process has started, and that serve."""
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+    return {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def wait_for_workers(service: Service, count: int) -> None:
+    """Wait until so many serve."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while service.logged().count("Started server process") < count:
+        assert time.monotonic() < deadline, "they do not start"
+        time.sleep(0.05)
+
+
+def test_a_worker_that_is_killed_is_replaced() -> None:
+    """Only what it was answering is lost, and two seconds later there are as many as before."""
+    tally = Tally()
+
+    async def killing(service: Service) -> None:
+        goes_on = True
+        clients = [asyncio.create_task(ask_on(service.url, tally, lambda: goes_on)) for _ in range(CLIENTS)]
+        await asyncio.sleep(1)
+        before = workers_of(service)
+        victim = before.pop()
+        os.kill(victim, signal.SIGKILL)
+        killed = time.monotonic()
+        while len(workers_of(service) - {victim}) < 2:
+            await asyncio.sleep(0.02)
+            assert time.monotonic() < killed + 10, "it is not replaced"
+        assert before < workers_of(service)
+        while service.logged().count("Started server process") < 3:
+            await asyncio.sleep(0.05)
+            assert time.monotonic() < killed + 20, "its successor does not serve"
+        await asyncio.sleep(0.5)
+        goes_on = False
+        await asyncio.gather(*clients)
+
+    with service_with(WORKERS="2") as service:
+        wait_for_workers(service, 2)
+        asyncio.run(killing(service))
+    # Each client had one request under way at most, and at most on the connection that was lost.
+    assert len(tally.failures) <= CLIENTS
+    assert tally.statuses.keys() == {200}
+
+
+def test_sighup_replaces_workers_without_a_lost_request() -> None:
+    """A fresh one serves before an old one stops accepting; the service stays ready all the while."""
+    tally, ready = Tally(), Tally()
+
+    async def rolling(service: Service) -> None:
+        goes_on = True
+        clients = [asyncio.create_task(ask_on(service.url, tally, lambda: goes_on)) for _ in range(CLIENTS)]
+        clients += [asyncio.create_task(ask_on(service.url, ready, lambda: goes_on, wanted=READY))]
+        before = workers_of(service)
+        service.process.send_signal(signal.SIGHUP)
+        begun = time.monotonic()
+        while workers_of(service) & before or len(workers_of(service)) < 2:
+            await asyncio.sleep(0.05)
+            assert time.monotonic() < begun + 30, "they are not replaced"
+        goes_on = False
+        await asyncio.gather(*clients)
+
+    with service_with(WORKERS="2", DRAIN_SECONDS="1") as service:
+        wait_for_workers(service, 2)
+        asyncio.run(rolling(service))
+    assert tally.failures == ready.failures == []
+    assert tally.statuses.keys() == ready.statuses.keys() == {200}
+    assert tally.asked > 100
+
+
+def test_a_process_alone_goes_on_after_sighup() -> None:
+    """It would die of it otherwise; what changes in files is read without it."""
+    with service_with() as service:
+        service.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        assert httpx.get(f"{service.url}/health/ready").status_code == 200
+    assert any("SIGHUP" in str(line["message"]) for line in service.log())
+
+
+def test_a_signal_during_the_start_ends_it() -> None:
+    """With 0, and without a traceback, whenever it comes."""
+    with service_with(WORKERS="2") as service:
+        service.process.terminate()
+        assert service.process.wait(10) == 0
+    assert "Traceback" not in service.output

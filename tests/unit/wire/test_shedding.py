@@ -1,0 +1,61 @@
+"""Too many requests at once are refused, in the order in which they came."""
+
+from typing import Any
+
+import pytest
+
+from app.operation.load import Load
+from app.wire.contract import Contract
+from app.wire.shedding import Overloaded, Shedding
+
+LIMIT = 2
+
+
+async def passes(scope: dict[str, Any], load: Load | None = None) -> bool:
+    """Tell whether a request gets beyond the layer."""
+    passed = []
+
+    async def app(*_arguments: object) -> None:
+        passed.append(True)
+
+    layer = Shedding(app, Contract.load(), load or Load(), LIMIT)
+    try:
+        await layer({"path": "/api/token", **scope}, None, None)  # type: ignore[arg-type]
+    except Overloaded:
+        assert not passed
+    return bool(passed)
+
+
+@pytest.mark.parametrize(("at_work", "expected"), [(1, True), (2, True), (3, False), (300, False)])
+async def test_as_many_as_the_limit_are_answered(at_work: int, *, expected: bool) -> None:
+    """Those who came first, whatever came after them; the limit itself is not too many."""
+    load = Load()
+    for _ in range(300):
+        load.begin()
+    assert await passes({"state": {"at_work": at_work}}, load) == expected
+
+
+async def test_a_request_that_is_not_all_there_goes_by_what_there_is_to_do() -> None:
+    """It is not at work itself: who sends bodies slowly keeps nobody out."""
+    load = Load()
+    assert await passes({"state": {}}, load)
+    for _ in range(LIMIT + 1):
+        load.begin()
+    assert not await passes({"state": {}}, load)
+
+
+@pytest.mark.parametrize("root", ["", "/voice"])
+@pytest.mark.parametrize("check", ["live", "ready"])
+async def test_health_checks_are_always_answered(root: str, check: str) -> None:
+    """An orchestrator would take the process for dead; behind a path prefix as well."""
+    scope = {"path": f"{root}/api/health/{check}", "root_path": root, "state": {"at_work": 300}}
+    assert await passes(scope)
+    assert not await passes({**scope, "path": f"{root}/api/health/{check}/"})
+
+
+def test_the_peak_is_of_the_time_since_it_was_taken() -> None:
+    """What is still at work counts for the next time."""
+    load = Load()
+    assert [load.begin(), load.begin()] == [1, 2]
+    load.end()
+    assert (load.at_work, load.take_peak(), load.take_peak()) == (1, 2, 1)
