@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
@@ -62,6 +63,7 @@ class Server(UvicornServer):
         self._drain, self._on_start = drain, on_start
         self._drain_seconds, self._grace_seconds = settings.drain_seconds, settings.shutdown_grace_seconds
         self._told_to_stop = asyncio.Event()
+        self._is_full = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextmanager
@@ -95,9 +97,27 @@ class Server(UvicornServer):
     async def main_loop(self) -> None:
         """Wait until the server is told to stop."""
         while not await self.on_tick(0):
+            self._check_descriptors()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK_SECONDS):
                     await self._told_to_stop.wait()
+
+    def _check_descriptors(self) -> None:
+        # The event loop closes what it cannot accept, and tells nobody.
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError as error:
+            if not self._is_full:
+                logger.error(  # noqa: TRY400  # the reason is all there is to say
+                    "New connections are turned away: %s. Raise the limit of file descriptors "
+                    "(ulimit -n), or have a proxy limit connections.",
+                    error.strerror,
+                )
+            self._is_full = True
+        else:
+            if self._is_full:
+                logger.info("New connections are accepted again: there are file descriptors.")
+            self._is_full = False
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Accept no more, have what is under way answered, and end."""
