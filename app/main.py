@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connexion.middleware import ConnexionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
@@ -28,16 +28,20 @@ from app.operation.readiness import (
     AUTHENTICATION_OFF,
     DRAINING,
     ISSUER_UNREACHABLE,
+    KEYS_FILE_BROKEN,
     MISSING_CREDENTIALS,
     REDIS_UNREACHABLE,
+    WEAK_SECRET,
     Readiness,
 )
 from app.operation.supervision import end_with_parent, is_worker
 from app.settings.settings import Settings
 from app.tokens.admission import AdmissionPolicy
-from app.tokens.credentials import Credentials
+from app.tokens.credentials import STRONG_SECRET_BYTES, Credentials
+from app.tokens.key_files import KeyFiles
 from app.tokens.policy import TokenPolicy
 from app.tokens.service import TokenService
+from app.tokens.signing_key import SigningKey
 from app.wire.authentication import Authentication
 from app.wire.contract import Contract
 from app.wire.cors import CrossOrigin
@@ -58,7 +62,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_STRONG_SECRET = 32
+
+class _Parts(NamedTuple):
+    """What there is once in a process, whatever requests there are."""
+
+    tokens: TokenService
+    signing_key: SigningKey
+    issuer: "Issuer | None"
+    limits: "RateLimits | None"
+    drain: Drain
+    load: Load
 
 
 def create_app(
@@ -75,7 +88,6 @@ def create_app(
         drain: tells whether the process is about to stop; by default, it never is.
         load: tells how many requests there are; by default, nobody counts.
     """
-    drain, load = drain or Drain(), load or Load()
     contract = Contract.load(
         partial(
             as_deployed,
@@ -84,13 +96,19 @@ def create_app(
         )
     )
     tokens = tokens or _token_service(settings, contract.max_token_bytes)
-    issuer = _issuer(settings)
-    limits = _rate_limits(settings)
-    handlers = Handlers(tokens, settings.livekit_url, _readiness(settings, tokens, issuer, limits, drain))
+    parts = _Parts(
+        tokens=tokens,
+        signing_key=SigningKey(tokens, _key_files(settings)),
+        issuer=_issuer(settings),
+        limits=_rate_limits(settings),
+        drain=drain or Drain(),
+        load=load or Load(),
+    )
+    handlers = Handlers(tokens, settings.livekit_url, _readiness(settings, parts))
     app = ConnexionMiddleware(
         not_found,
-        middlewares=_the_way_of_a_request(contract, settings, load),
-        lifespan=partial(_lifespan, issuer=issuer, limits=limits),
+        middlewares=_the_way_of_a_request(contract, settings, parts),
+        lifespan=partial(_lifespan, parts=parts),
     )
     app.add_api(
         # The copy is for Connexion, which writes into the document that it is given.
@@ -100,16 +118,16 @@ def create_app(
         swagger_ui_options=SwaggerUIOptions(
             serve_spec=False, spec_path=PublishedContract.DOCUMENT, swagger_ui=settings.swagger_ui
         ),
-        security_map=_authentication(settings, issuer).security_map(),
+        security_map=_authentication(settings, parts.issuer).security_map(),
         # Connexion hands on to each layer what it does not know itself.
         contract=contract,
         body_timeout_seconds=settings.body_timeout_seconds,
-        rate_limits=limits,
+        rate_limits=parts.limits,
     )
     return app
 
 
-def _the_way_of_a_request(contract: Contract, settings: Settings, load: Load) -> list[Any]:
+def _the_way_of_a_request(contract: Contract, settings: Settings, parts: _Parts) -> list[Any]:
     """List the layers, outermost first; an answer comes back through them the other way round."""
     base_path = contract.base_path
     return [
@@ -118,7 +136,7 @@ def _the_way_of_a_request(contract: Contract, settings: Settings, load: Load) ->
         AuditLog,
         partial(CrossOrigin, origins=settings.cors_allowed_origins),
         ErrorResponses,
-        partial(Shedding, contract=contract, load=load, limit=settings.max_in_flight),
+        partial(Shedding, contract=contract, load=parts.load, limit=settings.max_in_flight),
         partial(ExactPaths, base_path=base_path, with_slash=(f"{base_path}{PublishedContract.UI}/",)),
         partial(PublishedContract, contract=contract),
         Routing,
@@ -150,8 +168,8 @@ def report(settings: Settings) -> None:
     secret = settings.livekit_api_secret
     if settings.missing_credentials:
         logger.error("No token can be issued: set %s.", " and ".join(settings.missing_credentials))
-    elif secret and len(secret.get_secret_value().encode()) < _STRONG_SECRET:
-        logger.warning("LIVEKIT_API_SECRET is weak: use at least %d bytes.", _STRONG_SECRET)
+    elif secret and len(secret.get_secret_value().encode()) < STRONG_SECRET_BYTES:
+        logger.warning("LIVEKIT_API_SECRET is weak: use at least %d bytes.", STRONG_SECRET_BYTES)
     if settings.livekit_url is None:
         logger.warning("LIVEKIT_URL is not set: /connection-details cannot answer without it.")
     if settings.livekit_agents is None:
@@ -178,6 +196,19 @@ def _token_service(settings: Settings, max_bytes: int) -> TokenService:
         max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),
     )
     return TokenService(credentials, policy, AdmissionPolicy(settings.room_name_prefix))
+
+
+def _key_files(settings: Settings) -> KeyFiles | None:
+    if settings.missing_credentials or not settings.key_files:
+        return None
+    secret = settings.livekit_api_secret
+    return KeyFiles(
+        settings.livekit_api_key,
+        secret.get_secret_value() if secret else None,
+        settings.livekit_api_key_file,
+        settings.livekit_api_secret_file,
+        settings.livekit_keys_file,
+    )
 
 
 def _capabilities(settings: Settings) -> set[str]:
@@ -221,39 +252,41 @@ def _rate_limits(settings: Settings) -> "RateLimits | None":
     return RateLimits(settings.rate_limit, settings.rate_limit_total, settings.rate_limit_storage)
 
 
-def _readiness(
-    settings: Settings,
-    tokens: TokenService,
-    issuer: "Issuer | None",
-    limits: "RateLimits | None",
-    drain: Drain,
-) -> Readiness:
+def _readiness(settings: Settings, parts: _Parts) -> Readiness:
+    tokens, signing_key, issuer, limits, drain = (
+        parts.tokens,
+        parts.signing_key,
+        parts.issuer,
+        parts.limits,
+        parts.drain,
+    )
     return Readiness(
         [
+            (DRAINING, lambda: drain.is_draining),
             (MISSING_CREDENTIALS, lambda: not tokens.can_sign),
+            (KEYS_FILE_BROKEN, lambda: signing_key.is_broken),
+            (WEAK_SECRET, lambda: signing_key.is_weak),
             (ISSUER_UNREACHABLE, lambda: issuer is not None and not issuer.is_known),
             (AUTHENTICATION_OFF, lambda: settings.auth == ("none",)),
-            (DRAINING, lambda: drain.is_draining),
             (REDIS_UNREACHABLE, lambda: limits is not None and not limits.is_enforced),
         ]
     )
 
 
 @asynccontextmanager
-async def _lifespan(
-    _app: object, issuer: "Issuer | None", limits: "RateLimits | None"
-) -> AsyncIterator[None]:
+async def _lifespan(_app: object, parts: _Parts) -> AsyncIterator[None]:
     # What was made for the start stays: the garbage collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    watch = asyncio.create_task(issuer.watch()) if issuer else None
+    limits = parts.limits
+    watches = {asyncio.create_task(source.watch()) for source in (parts.signing_key, parts.issuer) if source}
     try:
         if limits:
             await limits.prepare()
         yield
     finally:
-        if watch:
+        for watch in watches:
             watch.cancel()
-            await asyncio.wait({watch})
+        await asyncio.wait(watches)
         if limits:
             await limits.close()

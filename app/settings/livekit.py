@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.settings.reading import CommaSeparated, CommaSeparatedIfSet, Group
 from app.settings.urls import is_plain_url
@@ -91,6 +92,23 @@ class LiveKitSettings(Group):
             raise ValueError("must be at most 128 letters A-Z and a-z, digits, '-' and '_'")
         return value
 
+    @model_validator(mode="after")
+    def _check_credentials(self) -> Self:
+        halves = ("livekit_api_key", "livekit_api_secret")
+        files = tuple(f"{name}_file" for name in halves)
+        if self.livekit_keys_file is not None:
+            pairs = [("livekit_keys_file", name) for name in (*halves, *files)]
+        else:
+            pairs = list(zip(halves, files, strict=True))
+        faults = [
+            f"{one.upper()}: must not be set beside {other.upper()}"
+            for one, other in pairs
+            if getattr(self, one) is not None and getattr(self, other) is not None
+        ]
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
     @property
     def key_files(self) -> tuple[Path, ...]:
         """The files that credentials come from, or a part of them."""
@@ -99,9 +117,11 @@ class LiveKitSettings(Group):
 
     @property
     def missing_credentials(self) -> tuple[str, ...]:
-        """The credential variables that are not set."""
+        """The credential variables that are not set, and no file is instead."""
+        if self.livekit_keys_file is not None:
+            return ()
         values = {
-            "LIVEKIT_API_KEY": self.livekit_api_key,
-            "LIVEKIT_API_SECRET": self.livekit_api_secret,
+            "LIVEKIT_API_KEY": self.livekit_api_key or self.livekit_api_key_file,
+            "LIVEKIT_API_SECRET": self.livekit_api_secret or self.livekit_api_secret_file,
         }
         return tuple(name for name, value in values.items() if value is None)

@@ -39,6 +39,9 @@ class TokenWriter:
 
     livekit-api and PyJWT write all claims anew for each token, and try to read the secret as a PEM and
     as a JSON key.
+
+    Attributes:
+        is_weak: whether the secret is shorter than it should be.
     """
 
     def __init__(self, credentials: Credentials, policy: TokenPolicy) -> None:
@@ -56,6 +59,7 @@ class TokenWriter:
         self._grants = _claims_in(model)["video"]
         self._issuer = credentials.api_key
         self._secret = credentials.api_secret.encode()
+        self.is_weak = credentials.is_weak
         for order in (_PLAIN, _FULL):
             expected = _written_by_livekit(order, credentials, policy)
             claims = _claims_in(expected)

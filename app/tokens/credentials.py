@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+STRONG_SECRET_BYTES = 32
+"""What HMAC-SHA-256 wants; a shorter secret can be found by trying."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -9,6 +12,11 @@ class Credentials:
 
     api_key: str
     api_secret: str
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether the secret is shorter than it should be."""
+        return len(self.api_secret.encode()) < STRONG_SECRET_BYTES
 
     def __repr__(self) -> str:
         """Leave the secret out."""

@@ -56,14 +56,14 @@ class KeyFiles:
         key, secret = self.key, self.secret
         if self.key_file is not None:
             key = _text(_KEY_FILE, self.key_file).strip()
-            _check_key(_KEY_FILE, key)
         if self.secret_file is not None:
             secret = _text(_SECRET_FILE, self.secret_file).strip()
-            _check_secret(_SECRET_FILE, secret)
-        if not key:
+        if key is None:
             raise KeyFileFault(f"{_KEY}: must be set, or {_KEY_FILE}")
-        if not secret:
+        if secret is None:
             raise KeyFileFault(f"{_SECRET}: must be set, or {_SECRET_FILE}")
+        _check_key(_KEY_FILE if self.key_file else _KEY, key)
+        _check_secret(_SECRET_FILE if self.secret_file else _SECRET, secret)
         return (Credentials(key, secret),)
 
     def changed_at(self) -> float | None:
@@ -152,7 +152,7 @@ def _check_secret(variable: str, secret: str) -> None:
         raise KeyFileFault(f"{variable}: must have a secret")
     try:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
-    except InvalidKeyError:
+    except (InvalidKeyError, UnicodeEncodeError):
         raise KeyFileFault(
             f"{variable}: must have the secret of a LiveKit project, not a PEM, SSH or JSON key"
         ) from None

@@ -56,6 +56,21 @@ class TokenService:
         """Whether there are credentials."""
         return self._writer is not None
 
+    @property
+    def is_weak(self) -> bool:
+        """Whether the secret in use is shorter than it should be."""
+        writer = self._writer
+        return writer is not None and writer.is_weak
+
+    def sign_with(self, credentials: Credentials) -> None:
+        """Sign with other credentials from the next token on; where that fails, nothing changes.
+
+        Raises:
+            TokensDiffer: see claims.TokenWriter.
+            UnusableSecret: likewise.
+        """
+        self._writer = TokenWriter(credentials, self._policy)
+
     def issue(self, order: TokenOrder, entitlement: Entitlement = UNRESTRICTED) -> IssuedToken:
         """Issue a token to a caller with an entitlement.
 
@@ -71,13 +86,14 @@ class TokenService:
         policy = self._policy
         completed = self._admission.admit(order, entitlement)
         policy.check_agents(order.agents)
-        if self._writer is None:
+        writer = self._writer
+        if writer is None:
             raise MissingCredentials
         # One reading of the clock: what is answered as the expiry is what the token says.
         now = int(time.time())
         try:
             expiry = now + int(policy.lifetime(order.ttl).total_seconds())
-            jwt = self._writer.write(completed, now, expiry)
+            jwt = writer.write(completed, now, expiry)
         except Exception as error:
             raise TokenGenerationFailed from error
         if len(jwt) > policy.max_bytes:

@@ -11,7 +11,7 @@ import app
 # A line may import what stands before it; what is beside each other in a line does not know the other.
 WINGS = ["tokens callers", "operation", "wire", "handlers", "main", "workers", "server", "__main__"]
 MODULES = {
-    "tokens": ["credentials orders", "admission key_files policy", "claims", "service"],
+    "tokens": ["credentials orders", "admission key_files policy", "claims", "service", "signing_key"],
     "callers": ["caller counters quotas", "api_keys issuer rate_limits", "tokens"],
     "operation": ["text redaction supervision readiness drain load", "logs", "audit"],
     "wire": [

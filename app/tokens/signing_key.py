@@ -1,0 +1,123 @@
+"""The key that tokens are signed with: it follows its files."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from app.tokens.credentials import STRONG_SECRET_BYTES, Credentials
+from app.tokens.key_files import KeyFileFault, KeyFiles
+from app.tokens.service import TokenService
+
+logger = logging.getLogger(__name__)
+
+_PERIOD_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the files say: credentials, or what is wrong."""
+
+    credentials: Credentials | None = None
+    fault: str = ""
+    written_at: float | None = field(default=None, compare=False)
+
+
+class SigningKey:
+    """The key of a token service, which stays in use until its files say another one.
+
+    Attributes:
+        in_use_since: when its file was written, or without files the service started: seconds since 1970.
+    """
+
+    def __init__(self, tokens: TokenService, files: KeyFiles | None = None) -> None:
+        """Have `tokens` signed with what the files say, if that can be used; `watch` says what is wrong.
+
+        Without files they keep the key that they have.
+
+        Raises:
+            TokensDiffer: see claims.TokenWriter.
+        """
+        self.in_use_since = time.time()
+        self._tokens = tokens
+        self._files = files
+        self._credentials: Credentials | None = None
+        self._fault = ""
+        self._asked = asyncio.Event()
+        if files is not None:
+            self._take(_found_in(files))
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the files cannot be used; the key before stays in use, if there was one."""
+        return bool(self._fault)
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether the secret in use can be found by trying."""
+        return self._tokens.is_weak
+
+    def read_soon(self) -> None:
+        """Have the files read at once, and believed at once: whoever asks says that they are written."""
+        self._asked.set()
+
+    async def watch(self) -> None:
+        """Follow the files until cancelled.
+
+        What they say is believed when they say it twice in a row: a file that is written in place may be
+        half written, and one of two files may still be the old one.
+        """
+        if self._files is None:
+            return
+        self._say("", None)
+        seen = None
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PERIOD_SECONDS):
+                    await self._asked.wait()
+            at_once = self._asked.is_set()
+            self._asked.clear()
+            before = self._fault, self._credentials
+            try:
+                # In a thread: a file system may let its readers wait.
+                found = await asyncio.to_thread(_found_in, self._files)
+                if at_once or found == seen:
+                    await asyncio.to_thread(self._take, found)
+                seen = found
+            except Exception as error:  # noqa: BLE001  # Whatever happens, the files are read again.
+                self._fault = f"The credentials of the files cannot be used ({type(error).__name__})"
+            self._say(*before)
+
+    def _take(self, found: _Found) -> None:
+        if found.credentials is not None and found.credentials != self._credentials:
+            self._tokens.sign_with(found.credentials)
+            self._credentials = found.credentials
+            self.in_use_since = found.written_at or time.time()
+        self._fault = found.fault
+
+    def _say(self, fault: str, credentials: Credentials | None) -> None:
+        """Say what has changed since there was this fault, or none, and these credentials were in use."""
+        now = self._credentials
+        if self._fault and self._fault != fault:
+            key = f"the key {now.api_key} stays in use" if now else "no token can be issued"
+            logger.error("%s; %s.", self._fault, key)
+        if now is not None and now != credentials:
+            logger.info("Tokens are signed with the key %s from now on.", now.api_key)
+            if now.is_weak:
+                logger.warning(
+                    "The secret of the key %s is weak: use at least %d bytes.",
+                    now.api_key,
+                    STRONG_SECRET_BYTES,
+                )
+        elif now is not None and fault and not self._fault:
+            logger.info("The files of the credentials are mended; the key %s is in use.", now.api_key)
+
+
+def _found_in(files: KeyFiles) -> _Found:
+    written_at = files.changed_at()
+    try:
+        first, *_ = files.read()
+    except KeyFileFault as fault:
+        return _Found(fault=str(fault))
+    return _Found(first, written_at=written_at)
