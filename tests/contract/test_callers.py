@@ -427,6 +427,9 @@ def test_a_deployment_that_does_everything_publishes_the_contract(issuer: Issuer
         oidc_audience=AUDIENCE,
         oidc_rooms_claim="rooms",
         api_key_digests=KEYS,
+        livekit_api_key=None,
+        livekit_api_secret=None,
+        livekit_keys_file="not-there-yet",
         livekit_agents="concierge",
         rate_limit="1000/minute",
     )

@@ -405,3 +405,59 @@ def test_counters_may_be_kept_in_redis(monkeypatch: pytest.MonkeyPatch, url: str
     settings = Settings.from_environment()
     assert settings.rate_limit_storage == url
     assert url not in repr(settings)
+
+
+FILES = {
+    "LIVEKIT_API_KEY_FILE": "/run/secrets/key",
+    "LIVEKIT_API_SECRET_FILE": "/run/secrets/secret",
+}
+KEYS_FILE = {"LIVEKIT_KEYS_FILE": "/run/secrets/keys"}
+IN_PLACE = {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (IN_PLACE, []),
+        (FILES, []),
+        (KEYS_FILE, []),
+        ({"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET_FILE": "/run/secrets/secret"}, []),
+        ({"LIVEKIT_API_KEY_FILE": "/run/secrets/key", "LIVEKIT_API_SECRET": "hunter2"}, []),
+        (
+            FILES | IN_PLACE,
+            [
+                "LIVEKIT_API_KEY: must not be set beside LIVEKIT_API_KEY_FILE",
+                "LIVEKIT_API_SECRET: must not be set beside LIVEKIT_API_SECRET_FILE",
+            ],
+        ),
+        *(
+            (KEYS_FILE | {name: "hunter2"}, [f"LIVEKIT_KEYS_FILE: must not be set beside {name}"])
+            for name in (*IN_PLACE, *FILES)
+        ),
+        (
+            KEYS_FILE | FILES | IN_PLACE,
+            [f"LIVEKIT_KEYS_FILE: must not be set beside {name}" for name in (*IN_PLACE, *FILES)],
+        ),
+    ],
+)
+def test_credentials_come_from_one_place(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: list[str]
+) -> None:
+    """Of two that are set, nobody would know which one signs; each half may have its own place."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    if said:
+        with pytest.raises(InvalidSettings) as caught:
+            Settings.from_environment()
+        assert str(caught.value).splitlines() == said
+    else:
+        assert Settings.from_environment().missing_credentials == ()
+
+
+@pytest.mark.parametrize("half", ["KEY", "SECRET"])
+@pytest.mark.parametrize("suffix", ["", "_FILE"])
+def test_half_of_the_credentials_is_missing(monkeypatch: pytest.MonkeyPatch, half: str, suffix: str) -> None:
+    """A file counts as what is in it, whether it is there or not."""
+    monkeypatch.setenv(f"LIVEKIT_API_{half}{suffix}", "value")
+    other = {"KEY": "SECRET", "SECRET": "KEY"}[half]
+    assert Settings.from_environment().missing_credentials == (f"LIVEKIT_API_{other}",)
