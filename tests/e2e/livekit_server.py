@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,25 +53,33 @@ class LiveKitServer:
 
 
 @contextmanager
-def run_livekit_server() -> Iterator[LiveKitServer]:
+def run_livekit_server(key_file: Path | None = None) -> Iterator[LiveKitServer]:
     """Run a LiveKit server on free ports with new credentials, and stop it at the end.
+
+    Args:
+        key_file: has the credentials instead, `key: secret`; the first are those that are yielded.
 
     Raises:
         LiveKitUnavailable: see find_binary.
         LiveKitFailed: the server died, or did not answer in time.
     """
     binary = find_binary()
-    key, secret = f"API{secrets.token_hex(6)}", secrets.token_hex(20)
+    keys = {f"API{secrets.token_hex(6)}": secrets.token_hex(20)}
+    arguments: list[str | Path] = []
+    if key_file is not None:
+        keys, arguments = yaml.safe_load(key_file.read_text(encoding="utf-8")), ["--key-file", key_file]
     http_port, udp_port = _free_ports()
     with tempfile.TemporaryDirectory(prefix="livekit-") as name:
         folder = Path(name)
         # The secret goes through a file in a private folder: arguments are visible to every user.
         config = folder / "config.yaml"
-        config.write_text(yaml.safe_dump(_configuration(key, secret, http_port, udp_port)), encoding="utf-8")
+        config.write_text(
+            yaml.safe_dump(_configuration({} if key_file else keys, http_port, udp_port)), encoding="utf-8"
+        )
         output = folder / "output.log"
         with output.open("wb") as stream:
             process = subprocess.Popen(
-                [binary, "--config", config],
+                [binary, "--config", config, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -81,7 +89,9 @@ def run_livekit_server() -> Iterator[LiveKitServer]:
         try:
             _await_answer(process, http_port, output)
             address = f"{_LOOPBACK}:{http_port}"
-            yield LiveKitServer(f"ws://{address}", f"http://{address}", key, secret, process.pid)
+            yield LiveKitServer(
+                f"ws://{address}", f"http://{address}", *next(iter(keys.items())), process.pid
+            )
         finally:
             _stop(process)
 
@@ -144,12 +154,12 @@ def _free_ports() -> tuple[int, int]:
     return ports[0], ports[1]
 
 
-def _configuration(key: str, secret: str, http_port: int, udp_port: int) -> dict[str, object]:
+def _configuration(keys: Mapping[str, str], http_port: int, udp_port: int) -> dict[str, object]:
     """Write the configuration that keeps the server, and its participants, on the loopback interface."""
     return {
         "port": http_port,
         "bind_addresses": [_LOOPBACK],
-        "keys": {key: secret},
+        "keys": dict(keys),
         "rtc": {
             "node_ip": _LOOPBACK,
             "use_external_ip": False,
