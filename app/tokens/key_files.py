@@ -16,7 +16,8 @@ _SECRET, _SECRET_FILE = "LIVEKIT_API_SECRET", "LIVEKIT_API_SECRET_FILE"
 _KEYS_FILE = "LIVEKIT_KEYS_FILE"
 _MAX_BYTES = 1 << 16
 _MAX_KEY_CHARACTERS = 256
-_NULL, _BINARY = "tag:yaml.org,2002:null", "tag:yaml.org,2002:binary"
+_NULL = "tag:yaml.org,2002:null"
+_NO_TEXT = {"tag:yaml.org,2002:binary", "tag:yaml.org,2002:merge"}
 
 
 class KeyFileFault(Exception):
@@ -108,7 +109,7 @@ def _entries(text: str) -> Iterator[tuple[str, str]]:
     if not isinstance(root, yaml.MappingNode):
         raise KeyFileFault(f"{_KEYS_FILE}: must have lines `key: secret`, with a blank after the colon")
     for pair in root.value:
-        if not all(isinstance(node, yaml.ScalarNode) and node.tag != _BINARY for node in pair):
+        if not all(isinstance(node, yaml.ScalarNode) and node.tag not in _NO_TEXT for node in pair):
             raise KeyFileFault(f"{_KEYS_FILE}: must have nothing but lines `key: secret`")
         key, secret = ("" if node.tag == _NULL else node.value for node in pair)
         yield key, secret

@@ -23,6 +23,7 @@ from app.main import create_app
 from app.operation import readiness
 from app.settings.callers import METHODS
 from app.settings.settings import Settings
+from app.tokens.key_files import parse
 from app.wire.deployment import as_deployed
 from tests.support.contract import assert_fits, document, schema
 from tests.support.server import make_settings, serve
@@ -285,6 +286,12 @@ def test_the_key_of_the_guide_has_the_digest_that_is_shown() -> None:
     """It looks as `new-api-key` prints it."""
     key, entry = key_of_the_guide()
     assert entry == f"backend:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def test_the_key_file_of_the_guide_is_one() -> None:
+    """The first key is the new one, which signs."""
+    (text,) = [block for block in blocks(OPERATE, "yaml") if "LIVEKIT_KEYS_FILE" in block]
+    assert [found.api_key for found in parse(text)] == ["APInew", "APIold"]
 
 
 def test_every_reason_of_the_health_check_is_listed_with_its_status() -> None:

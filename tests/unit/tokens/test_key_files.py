@@ -85,6 +85,7 @@ def test_a_key_file_is_read_as_livekit_reads_it(text: str, expected: list[tuple[
             f"keys:\n  key: {SECRET}", "nothing but lines `key: secret`", id="LiveKit's configuration"
         ),
         pytest.param(f"[key]: {SECRET}", "nothing but lines `key: secret`", id="a list as the key"),
+        pytest.param("<<: merged", "nothing but lines `key: secret`", id="a merge"),
         pytest.param("key: !!binary c2VjcmV0", "nothing but lines `key: secret`", id="in base 64"),
         pytest.param(f"key: {SECRET}\n---\nother: b", "must be YAML", id="two documents"),
         pytest.param(f"key: '{SECRET}", "must be YAML", id="an open quote"),
