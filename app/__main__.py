@@ -56,8 +56,8 @@ def _serve_as_the_environment_says() -> None:
     try:
         settings = Settings.from_environment()
         _check_host(settings)
-        logs.configure(settings.log_level)
-        status = serve(settings)
+        log = logs.configure(settings.log_level, settings.log_format)
+        status = serve(settings, log)
     except InvalidSettings as error:
         sys.exit(f"The environment cannot be used:\n{error}")
     except UnusableSecret:

@@ -24,17 +24,21 @@ from app.operation import logs
 from app.operation.audit import AuditLog
 from app.operation.drain import Drain
 from app.operation.load import Load
+from app.operation.log_writer import LogWriter
 from app.operation.readiness import (
+    AUDIT_UNAVAILABLE,
     AUTHENTICATION_OFF,
     DRAINING,
     ISSUER_UNREACHABLE,
     KEYS_FILE_BROKEN,
+    LOG_UNWRITABLE,
     MISSING_CREDENTIALS,
     REDIS_UNREACHABLE,
     WEAK_SECRET,
     Readiness,
 )
 from app.operation.supervision import end_with_parent, is_worker
+from app.operation.write_ahead import WriteAhead
 from app.settings.settings import Settings
 from app.tokens.admission import AdmissionPolicy
 from app.tokens.credentials import STRONG_SECRET_BYTES, Credentials
@@ -72,6 +76,7 @@ class _Parts(NamedTuple):
     limits: "RateLimits | None"
     drain: Drain
     load: Load
+    log: LogWriter | None
 
 
 def create_app(
@@ -79,6 +84,7 @@ def create_app(
     tokens: TokenService | None = None,
     drain: Drain | None = None,
     load: Load | None = None,
+    log: LogWriter | None = None,
 ) -> ConnexionMiddleware:
     """Put the service together as an ASGI application.
 
@@ -87,6 +93,7 @@ def create_app(
         tokens: issues the tokens; by default, with the operator's credentials.
         drain: tells whether the process is about to stop; by default, it never is.
         load: tells how many requests there are; by default, nobody counts.
+        log: writes the log; None: others do, and it is taken to be writable.
     """
     contract = Contract.load(
         partial(
@@ -103,6 +110,7 @@ def create_app(
         limits=_rate_limits(settings),
         drain=drain or Drain(),
         load=load or Load(),
+        log=log,
     )
     handlers = Handlers(tokens, settings.livekit_url, _readiness(settings, parts))
     app = ConnexionMiddleware(
@@ -143,6 +151,7 @@ def _the_way_of_a_request(contract: Contract, settings: Settings, parts: _Parts)
         SecurityMiddleware,
         *([Throttling] if settings.is_limited else []),
         RequestValidation,
+        *([partial(WriteAhead, log=parts.log)] if settings.audit_required else []),
         *([ResponseValidationMiddleware] if settings.validate_responses else []),
         Dispatcher,
     ]
@@ -155,12 +164,12 @@ def app_from_environment() -> ConnexionMiddleware:
         InvalidSettings: the environment cannot be used.
     """
     settings = Settings.from_environment()
-    logs.configure(settings.log_level)
+    log = logs.configure(settings.log_level, settings.log_format)
     if is_worker():
         end_with_parent()
     else:
         report(settings)
-    return create_app(settings)
+    return create_app(settings, log=log)
 
 
 def report(settings: Settings) -> None:
@@ -260,9 +269,11 @@ def _readiness(settings: Settings, parts: _Parts) -> Readiness:
         parts.limits,
         parts.drain,
     )
+    log, without_log = parts.log, AUDIT_UNAVAILABLE if settings.audit_required else LOG_UNWRITABLE
     return Readiness(
         [
             (DRAINING, lambda: drain.is_draining),
+            (without_log, lambda: log is not None and not log.is_writable),
             (MISSING_CREDENTIALS, lambda: not tokens.can_sign),
             (KEYS_FILE_BROKEN, lambda: signing_key.is_broken),
             (WEAK_SECRET, lambda: signing_key.is_weak),
@@ -290,3 +301,5 @@ async def _lifespan(_app: object, parts: _Parts) -> AsyncIterator[None]:
         await asyncio.wait(watches)
         if limits:
             await limits.close()
+        if parts.log:
+            parts.log.finish()

@@ -19,6 +19,7 @@ from app.main import create_app, report
 from app.operation import logs
 from app.operation.drain import Drain
 from app.operation.load import Load
+from app.operation.log_writer import LogWriter
 from app.operation.supervision import end_with_parent
 from app.settings.settings import Settings
 from app.wire.protocol import HttpProtocol
@@ -171,8 +172,12 @@ class Server(UvicornServer):
             listener.close()
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, log: LogWriter) -> int:
     """Serve until a signal says stop; return the exit status.
+
+    Args:
+        settings: what the operator configured.
+        log: writes the log.
 
     Raises:
         TokensDiffer: see main.create_app.
@@ -182,7 +187,7 @@ def serve(settings: Settings) -> int:
         # Until there is a server: the first process of a container would not even notice them.
         signal.signal(number, _exit)
     if settings.workers == 1:
-        return 0 if run(settings) else STARTUP_FAILURE
+        return 0 if run(settings, log) else STARTUP_FAILURE
     create_app(settings)  # What cannot work is said once, before there are workers.
     report(settings)
     listener = configuration(settings, "", Drain(), Load()).bind_socket()
@@ -193,24 +198,28 @@ def serve(settings: Settings) -> int:
 def work(listener: socket, on_start: Callable[[], None]) -> None:
     """Serve at a socket as one of several workers, as the environment says."""
     settings = Settings.from_environment()
-    logs.configure(settings.log_level)
+    log = logs.configure(settings.log_level, settings.log_format)
     end_with_parent()
-    if not run(settings, [listener], on_start):
+    if not run(settings, log, [listener], on_start):
         sys.exit(STARTUP_FAILURE)
 
 
 def run(
-    settings: Settings, sockets: list[socket] | None = None, on_start: Callable[[], None] = lambda: None
+    settings: Settings,
+    log: LogWriter,
+    sockets: list[socket] | None = None,
+    on_start: Callable[[], None] = lambda: None,
 ) -> bool:
     """Serve until a signal says stop; tell whether that has begun.
 
     Args:
         settings: what the operator configured.
+        log: writes the log.
         sockets: to listen at; None: as the settings say.
         on_start: called when requests are accepted.
     """
     drain, load = Drain(), Load()
-    app = create_app(settings, drain=drain, load=load)
+    app = create_app(settings, drain=drain, load=load, log=log)
     if sockets is None:
         report(settings)
     server = Server(app, settings, drain, load, on_start)

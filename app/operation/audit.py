@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.operation.log_writer import Receipt
 from app.operation.text import printable
 
 # Operators filter by the name: it stays, wherever the module goes.
@@ -16,7 +17,7 @@ _MAX_PATH, _MAX_CLIENT = 256, 64
 
 
 class AuditLog:
-    """ASGI middleware that writes a line when a request has been answered.
+    """ASGI middleware that writes a line when a request has been answered, if nobody has written it before.
 
     Whoever learns something that the line should say puts it into `scope["state"]["audit"]`:
     `room`, `identity`, `expiresAt`, `errorCode`. Tokens, bodies and headers do not belong there.
@@ -37,7 +38,7 @@ class AuditLog:
             "client": client and printable(client[0], _MAX_CLIENT),
         }
         # Connexion copies the scope; what its layers put into the state stays visible here.
-        scope.setdefault("state", {})["audit"] = facts
+        scope.setdefault("state", {}).update(audit=facts, started=started)
         status: int | None = None
 
         async def watch(message: Message) -> None:
@@ -49,16 +50,18 @@ class AuditLog:
         try:
             await self._app(scope, receive, watch)
         finally:
-            record(facts, status, started)
+            if "outcome" not in facts:
+                record(facts, status, started)
 
 
-def record(facts: dict[str, Any], status: int | None, started: float) -> None:
+def record(facts: dict[str, Any], status: int | None, started: float, receipt: Receipt | None = None) -> None:
     """Write one audit line.
 
     Args:
         facts: what is known of the request, by the names of the log; the next three are added.
         status: of the answer; None if there was none.
         started: when the request arrived, by `time.perf_counter()`.
+        receipt: is told what became of the line.
     """
     if status is None or status >= HTTPStatus.BAD_REQUEST:
         outcome = "refused"
@@ -70,4 +73,5 @@ def record(facts: dict[str, Any], status: int | None, started: float) -> None:
     # Not logger.info: the audit log has no level at which it is silent, nor a place in the code to name.
     line = logging.LogRecord(logger.name, logging.INFO, __file__, 0, "request", None, None)
     line.facts = facts
+    line.receipt = receipt
     logger.handle(line)

@@ -17,6 +17,7 @@ Exception
 ├── TokenGenerationFailed    500 TOKEN_GENERATION_FAILED   tokens/service.py
 ├── NotReady                 503 NOT_READY                 operation/readiness.py
 ├── Overloaded               503 OVERLOADED                wire/shedding.py
+├── AuditUnavailable         503 AUDIT_UNAVAILABLE         operation/write_ahead.py
 ├── starlette HTTPException  404, 405, else as its status  Starlette, Connexion
 └── anything else            500 INTERNAL_ERROR
 """
@@ -34,6 +35,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.operation import logs
 from app.operation.readiness import NotReady
+from app.operation.write_ahead import AuditUnavailable
 from app.tokens.service import MissingCredentials, MissingServerUrl, TokenGenerationFailed
 from app.wire.answers import NO_HEADERS, send_json
 from app.wire.authentication import Unauthenticated
@@ -124,6 +126,12 @@ _BY_EXCEPTION: Mapping[type[Exception], Failure] = {
         headers={"Retry-After": "1"},
     ),
     NotReady: Failure(503, "NOT_READY", None, headers={"Retry-After": "5"}),
+    AuditUnavailable: Failure(
+        503,
+        "AUDIT_UNAVAILABLE",
+        "The service must not issue what it cannot record; its operator must see to the log.",
+        headers={"Retry-After": "5"},
+    ),
     Exception: Failure(500, "INTERNAL_ERROR", f"The service failed; {_SEE_LOG}", logged=True),
 }
 

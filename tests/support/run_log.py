@@ -28,11 +28,8 @@ def start() -> None:
     """Empty the log, and have every logger of the test process write into it, from DEBUG up."""
     PATH.parent.mkdir(exist_ok=True)
     PATH.unlink(missing_ok=True)
-    configuration = logs.configuration("DEBUG")
-    configuration["formatters"]["json"]["()"] = _Unredacted
-    configuration["handlers"]["json"] |= {"class": "logging.FileHandler", "filename": str(PATH)}
-    del configuration["handlers"]["json"]["stream"]
-    logging.config.dictConfig(configuration)
+    handler = {"class": "logging.FileHandler", "filename": str(PATH)}
+    logging.config.dictConfig(logs.configuration("DEBUG", handler, {"()": _Unredacted}))
 
 
 def stop() -> None:

@@ -13,7 +13,12 @@ WINGS = ["tokens callers", "operation", "wire", "handlers", "main", "workers", "
 MODULES = {
     "tokens": ["credentials orders", "admission key_files policy", "claims", "service", "signing_key"],
     "callers": ["caller counters quotas", "api_keys issuer rate_limits", "tokens"],
-    "operation": ["text redaction supervision readiness drain load", "logs", "audit"],
+    "operation": [
+        "text redaction supervision readiness drain load log_writer",
+        "log_line audit",
+        "log_text write_ahead",
+        "logs",
+    ],
     "wire": [
         "answers timestamps paths routing deadline",
         "faults transport",

@@ -22,7 +22,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start from an empty environment, and leave the logging of the tests alone."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(logs, "configure", lambda _level: None)
+    monkeypatch.setattr(logs, "configure", lambda _level, _format: None)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Config:

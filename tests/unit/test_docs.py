@@ -100,6 +100,7 @@ OPTIONAL_LAYERS: dict[str, Any] = {
     "VALIDATE_RESPONSES": True,
     "RATE_LIMIT": "1/day",
     "RATE_LIMIT_TOTAL": "1/day",
+    "AUDIT_REQUIRED": True,
 }
 
 

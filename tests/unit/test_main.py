@@ -76,7 +76,7 @@ def test_another_server_s_factory_warns_as_well(
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(main, "is_worker", lambda: as_worker)
     monkeypatch.setattr(main, "end_with_parent", lambda: None)
-    monkeypatch.setattr(logs, "configure", lambda _level: None)
+    monkeypatch.setattr(logs, "configure", lambda _level, _format: None)
     main.app_from_environment()
     assert any(text.startswith("AUTH is none") for text in caplog.messages) is not as_worker
 

@@ -16,8 +16,7 @@ def stream() -> Iterator[io.StringIO]:
     loggers = [logging.getLogger(), logging.getLogger("connexion")]
     before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
     written = io.StringIO()
-    configuration = logs.configuration("DEBUG")
-    configuration["handlers"]["json"]["stream"] = written
+    configuration = logs.configuration("DEBUG", {"class": "logging.StreamHandler", "stream": written})
     logging.config.dictConfig(configuration)
     yield written
     for logger, handlers, level in before:

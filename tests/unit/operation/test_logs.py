@@ -58,8 +58,7 @@ def test_the_facts_of_a_record_stand_in_its_line() -> None:
 def test_the_configuration_can_be_used() -> None:
     """Every logger writes to the stream, with the request id as null outside of requests."""
     stream = io.StringIO()
-    configuration = logs.configuration("WARNING")
-    configuration["handlers"]["json"]["stream"] = stream
+    configuration = logs.configuration("WARNING", {"class": "logging.StreamHandler", "stream": stream})
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     try:
