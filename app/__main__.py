@@ -6,7 +6,8 @@ from contextlib import suppress
 from socket import AF_INET, AF_INET6, AI_PASSIVE, SOCK_STREAM, getaddrinfo, socket
 
 from app.callers.api_keys import new_key
-from app.operation import logs
+from app.operation import exposition, logs
+from app.operation.exposition import PortTaken
 from app.server import serve
 from app.settings.callers import API_KEY_NAME
 from app.settings.reading import InvalidSettings
@@ -56,6 +57,7 @@ def _serve_as_the_environment_says() -> None:
     try:
         settings = Settings.from_environment()
         _check_host(settings)
+        _check_metrics_port(settings)
         log = logs.configure(settings.log_level, settings.log_format)
         status = serve(settings, log)
     except InvalidSettings as error:
@@ -85,6 +87,15 @@ def _check_host(settings: Settings) -> None:
     except (OSError, UnicodeError):
         pass
     raise InvalidSettings("HOST: must be a name or an address of this machine, or 0.0.0.0 for all it has")
+
+
+def _check_metrics_port(settings: Settings) -> None:
+    # One process opens it once its loop runs, where the server would fail with a traceback.
+    if settings.metrics and settings.metrics_port is not None:
+        try:
+            exposition.check(settings.host, settings.metrics_port)
+        except PortTaken as error:
+            raise InvalidSettings(f"METRICS_PORT: must be a free port of HOST: {error}") from None
 
 
 if __name__ == "__main__":

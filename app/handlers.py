@@ -1,6 +1,6 @@
 """One method for each operation of the contract: it translates between the wire and the domain."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -27,11 +27,21 @@ class Handlers:
     audit line to add to, and who asks. All answer the body of their success.
     """
 
-    def __init__(self, tokens: TokenService, server_url: str | None, readiness: Readiness) -> None:
-        """Issue tokens with `tokens`, for the LiveKit server at `server_url` if that is known."""
+    def __init__(
+        self,
+        tokens: TokenService,
+        server_url: str | None,
+        readiness: Readiness,
+        scrape: Callable[[], str],
+    ) -> None:
+        """Issue tokens with `tokens`, for the LiveKit server at `server_url` if that is known.
+
+        `scrape` writes the metrics.
+        """
         self._tokens = tokens
         self._server_url = server_url
         self._readiness = readiness
+        self._scrape = scrape
 
     def generate_token(
         self, body: Mapping[str, Any], audit: dict[str, Any], caller: Caller
@@ -119,6 +129,10 @@ class Handlers:
             NotReady: see readiness.Readiness.check.
         """
         return {"status": "ready", "reasons": self._readiness.check()}
+
+    def get_metrics(self) -> str:
+        """Answer Metrics."""
+        return self._scrape()
 
     def _issue(
         self, order: TokenOrder, caller: Caller, fields: Mapping[str, str], audit: dict[str, Any]

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,8 +23,11 @@ from app.handlers import Handlers
 from app.operation import logs
 from app.operation.audit import AuditLog
 from app.operation.drain import Drain
+from app.operation.exposition import exposed
+from app.operation.gauges import Gauges, Sources
 from app.operation.load import Load
 from app.operation.log_writer import LogWriter
+from app.operation.metrics import Metrics
 from app.operation.readiness import (
     AUDIT_UNAVAILABLE,
     AUTHENTICATION_OFF,
@@ -40,6 +43,7 @@ from app.operation.readiness import (
 from app.operation.supervision import end_with_parent, is_worker
 from app.operation.write_ahead import WriteAhead
 from app.settings.settings import Settings
+from app.settings.workers import metrics_directory
 from app.tokens.admission import AdmissionPolicy
 from app.tokens.credentials import STRONG_SECRET_BYTES, Credentials
 from app.tokens.key_files import KeyFiles
@@ -112,11 +116,15 @@ def create_app(
         load=load or Load(),
         log=log,
     )
-    handlers = Handlers(tokens, settings.livekit_url, _readiness(settings, parts))
+    readiness = _readiness(settings, parts)
+    metrics = _metrics(settings, contract)
+    gauges = Gauges(metrics, readiness, _sources(parts)) if metrics else None
+    # Without metrics nothing leads there.
+    handlers = Handlers(tokens, settings.livekit_url, readiness, gauges.scrape if gauges else str)
     app = ConnexionMiddleware(
         not_found,
-        middlewares=_the_way_of_a_request(contract, settings, parts),
-        lifespan=partial(_lifespan, parts=parts),
+        middlewares=_the_way_of_a_request(contract, settings, parts, metrics),
+        lifespan=partial(_lifespan, parts=parts, gauges=gauges, listen=_metrics_port(settings)),
     )
     app.add_api(
         # The copy is for Connexion, which writes into the document that it is given.
@@ -135,13 +143,15 @@ def create_app(
     return app
 
 
-def _the_way_of_a_request(contract: Contract, settings: Settings, parts: _Parts) -> list[Any]:
+def _the_way_of_a_request(
+    contract: Contract, settings: Settings, parts: _Parts, metrics: Metrics | None
+) -> list[Any]:
     """List the layers, outermost first; an answer comes back through them the other way round."""
     base_path = contract.base_path
     return [
         LifespanMiddleware,
         partial(RequestId, contract=contract),
-        AuditLog,
+        partial(AuditLog, observe=metrics.observe if metrics else None),
         partial(CrossOrigin, origins=settings.cors_allowed_origins),
         ErrorResponses,
         partial(Shedding, contract=contract, load=parts.load, limit=settings.max_in_flight),
@@ -284,17 +294,51 @@ def _readiness(settings: Settings, parts: _Parts) -> Readiness:
     )
 
 
+def _metrics(settings: Settings, contract: Contract) -> Metrics | None:
+    if not settings.metrics:
+        return None
+    operations = contract.operations.items()
+    return Metrics(
+        {name: rule.statuses for name, rule in operations},
+        issuing=[name for name, rule in operations if rule.body],
+        error_codes=contract.error_codes,
+        reasons=contract.reasons,
+        directory=metrics_directory(),
+    )
+
+
+def _sources(parts: _Parts) -> Sources:
+    signing_key, log = parts.signing_key, parts.log
+    return Sources(
+        in_flight=parts.load.take_peak,
+        key_timestamp=lambda: signing_key.in_use_since,
+        lost=lambda: log.lost if log else 0,
+    )
+
+
+def _metrics_port(settings: Settings) -> tuple[str, int] | None:
+    """Find where this process shows metrics by itself; of several workers, the process above them does."""
+    if settings.metrics_port is None or settings.workers > 1:
+        return None
+    return settings.host, settings.metrics_port
+
+
 @asynccontextmanager
-async def _lifespan(_app: object, parts: _Parts) -> AsyncIterator[None]:
+async def _lifespan(
+    _app: object, parts: _Parts, gauges: Gauges | None, listen: tuple[str, int] | None
+) -> AsyncIterator[None]:
     # What was made for the start stays: the garbage collector need not look at it again and again.
     gc.collect()
     gc.freeze()
     limits = parts.limits
-    watches = {asyncio.create_task(source.watch()) for source in (parts.signing_key, parts.issuer) if source}
+    watches = {
+        asyncio.create_task(source.watch()) for source in (parts.signing_key, parts.issuer, gauges) if source
+    }
     try:
         if limits:
             await limits.prepare()
-        yield
+        with exposed(*listen, gauges.scrape) if gauges and listen else nullcontext():
+            yield
     finally:
         for watch in watches:
             watch.cancel()

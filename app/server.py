@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from socket import socket
 
@@ -16,12 +16,14 @@ from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.server import Server as UvicornServer
 
 from app.main import create_app, report
-from app.operation import logs
+from app.operation import logs, metrics
 from app.operation.drain import Drain
+from app.operation.exposition import exposed
 from app.operation.load import Load
 from app.operation.log_writer import LogWriter
 from app.operation.supervision import end_with_parent
 from app.settings.settings import Settings
+from app.settings.workers import hand_on_metrics_directory
 from app.wire.protocol import HttpProtocol
 from app.workers import Workers
 
@@ -183,20 +185,37 @@ def serve(settings: Settings, log: LogWriter) -> int:
         TokensDiffer: see main.create_app.
         UnusableSecret: likewise.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # Until there is a server: the first process of a container would not even notice them.
-        signal.signal(number, _exit)
+    _end_by_signals()
+    # Whatever the environment says: what is shared, and by whom, is decided here.
+    hand_on_metrics_directory(None)
     if settings.workers == 1:
         return 0 if run(settings, log) else STARTUP_FAILURE
     create_app(settings)  # What cannot work is said once, before there are workers.
     report(settings)
     listener = configuration(settings, "", Drain(), Load()).bind_socket()
     stop_seconds = settings.drain_seconds + settings.shutdown_grace_seconds
-    return Workers(work, listener, settings.workers, stop_seconds).run()
+    with _metrics_of_workers(settings) as forget:
+        return Workers(work, listener, settings.workers, stop_seconds, forget).run()
+
+
+@contextmanager
+def _metrics_of_workers(settings: Settings) -> Iterator[Callable[[int], None]]:
+    """Have workers share their metrics, and show them where they have a port; yield what forgets a worker."""
+    if not settings.metrics:
+        yield lambda _pid: None
+        return
+    with ExitStack() as stack:
+        directory = stack.enter_context(metrics.shared_directory())
+        hand_on_metrics_directory(directory)
+        if settings.metrics_port is not None:
+            render = partial(metrics.render_shared, directory)
+            stack.enter_context(exposed(settings.host, settings.metrics_port, render))
+        yield partial(metrics.forget, directory=directory)
 
 
 def work(listener: socket, on_start: Callable[[], None]) -> None:
     """Serve at a socket as one of several workers, as the environment says."""
+    _end_by_signals()
     settings = Settings.from_environment()
     log = logs.configure(settings.log_level, settings.log_format)
     end_with_parent()
@@ -256,6 +275,12 @@ def configuration(settings: Settings, app: ASGIApp | str, drain: Drain, load: Lo
 
 def _hang_up() -> None:
     logger.info("SIGHUP: the only process goes on; settings are read at the start, and files as they change.")
+
+
+def _end_by_signals() -> None:
+    # Until there is a server: the first process of a container would not even notice them.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
 
 
 def _exit(_number: int, _frame: object) -> None:

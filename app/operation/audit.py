@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,9 @@ logger = logging.getLogger("app.audit")
 
 _MAX_PATH, _MAX_CLIENT = 256, 64
 
+Observe = Callable[[Mapping[str, Any], int | None, float], None]
+"""Is told of each request: its state, the status of its answer, if there was one, and the seconds it took."""
+
 
 class AuditLog:
     """ASGI middleware that writes a line when a request has been answered, if nobody has written it before.
@@ -23,9 +27,9 @@ class AuditLog:
     `room`, `identity`, `expiresAt`, `errorCode`. Tokens, bodies and headers do not belong there.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap the layers whose answers are to be logged."""
-        self._app = app
+    def __init__(self, app: ASGIApp, observe: Observe | None = None) -> None:
+        """Wrap the layers whose answers are to be logged, and tell `observe` of them as well."""
+        self._app, self._observe = app, observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and write its line."""
@@ -52,6 +56,8 @@ class AuditLog:
         finally:
             if "outcome" not in facts:
                 record(facts, status, started)
+            if self._observe:
+                self._observe(scope["state"], status, time.perf_counter() - started)
 
 
 def record(facts: dict[str, Any], status: int | None, started: float, receipt: Receipt | None = None) -> None:

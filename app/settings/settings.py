@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from app.settings.callers import CallerSettings
 from app.settings.livekit import LiveKitSettings
@@ -19,6 +19,12 @@ class Settings(OperationSettings, ServerSettings, CallerSettings, LiveKitSetting
     def is_limited_by_each_worker(self) -> bool:
         """Whether several processes each let through what one may."""
         return self.is_limited and self.counts_in_memory and self.workers > 1
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        if self.metrics and self.metrics_port == self.port:
+            raise ValueError("METRICS_PORT: must be another port than PORT")
+        return self
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -1,4 +1,4 @@
-"""An answer in JSON that no cache keeps."""
+"""An answer that no cache keeps, nearly always in JSON."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,12 +13,23 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 async def send_json(send: Send, status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> None:
     """Send an answer, with further `headers`."""
+    await _send(send, status, _CONTENT_TYPE, body, headers)
+
+
+async def send_text(send: Send, status: int, media_type: str, body: bytes) -> None:
+    """Send an answer in UTF-8 that is not JSON."""
+    await _send(send, status, (b"content-type", f"{media_type}; charset=utf-8".encode()), body, NO_HEADERS)
+
+
+async def _send(
+    send: Send, status: int, content_type: tuple[bytes, bytes], body: bytes, headers: Mapping[str, str]
+) -> None:
     await send(
         {
             "type": "http.response.start",
             "status": status,
             "headers": [
-                _CONTENT_TYPE,
+                content_type,
                 _NO_STORE,
                 (b"content-length", b"%d" % len(body)),
                 *((name.lower().encode(), value.encode()) for name, value in headers.items()),

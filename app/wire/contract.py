@@ -91,11 +91,15 @@ class Operation:
 
     Attributes:
         success_status: the status of its success.
+        media_type: of the body of its success.
+        statuses: those that it may answer.
         body: the rule of its body, if it has one.
         is_limited: whether it may answer that there were too many requests.
     """
 
     success_status: int
+    media_type: str
+    statuses: tuple[int, ...]
     body: BodyRule | None
     is_limited: bool
 
@@ -109,16 +113,15 @@ class Contract:
         schemas = document["components"]["schemas"]
         self.base_path: str = document["servers"][0]["url"]
         self.operations = {
-            operation["operationId"]: Operation(
-                _success_status(operation), self._body(operation), "429" in operation["responses"]
-            )
-            for operation in _operations(document)
+            operation["operationId"]: self._operation(operation) for operation in _operations(document)
         }
         self.always_answered = {
             path
             for path, item in document["paths"].items()
             if any(node.get(_ALWAYS_ANSWERED) for node in item.values() if isinstance(node, dict))
         }
+        self.error_codes: tuple[str, ...] = tuple(schemas["ErrorResponse"]["properties"]["errorCode"]["enum"])
+        self.reasons: tuple[str, ...] = tuple(schemas["Reason"]["enum"])
         self.max_token_bytes: int = schemas["AccessToken"]["maxLength"]
         self._request_id = re.compile(schemas["RequestId"]["pattern"])
         self._request_id_length: int = schemas["RequestId"]["maxLength"]
@@ -135,6 +138,18 @@ class Contract:
     def is_request_id(self, text: str) -> bool:
         """Tell whether a caller's own request id may be used."""
         return len(text) <= self._request_id_length and bool(self._request_id.fullmatch(text))
+
+    def _operation(self, operation: Mapping[str, Any]) -> Operation:
+        responses = operation["responses"]
+        (success,) = (status for status in responses if status.startswith("2"))
+        (media_type,) = self._resolve(responses[success])["content"]
+        return Operation(
+            success_status=int(success),
+            media_type=media_type,
+            statuses=tuple(map(int, responses)),
+            body=self._body(operation),
+            is_limited="429" in responses,
+        )
 
     def _body(self, operation: Mapping[str, Any]) -> BodyRule | None:
         if "requestBody" not in operation:
@@ -188,8 +203,3 @@ def _compiled(schema: dict[str, Any]) -> jsonschema_rs.Validator:
 def _operations(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for item in document["paths"].values():
         yield from (item[method] for method in _METHODS if method in item)
-
-
-def _success_status(operation: Mapping[str, Any]) -> int:
-    (status,) = (int(code) for code in operation["responses"] if code.startswith("2"))
-    return status

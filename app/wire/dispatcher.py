@@ -8,20 +8,29 @@ from connexion.operations import AbstractOperation
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from app.wire.answers import NO_HEADERS, send_json
-from app.wire.contract import Contract
+from app.wire.answers import MEDIA_TYPE, NO_HEADERS, send_json, send_text
+from app.wire.contract import Contract, Operation
 
 
 class _Call:
     """One operation, with its handler."""
 
-    def __init__(self, function: Any, success_status: int, *, has_body: bool) -> None:
-        self._function, self._success_status, self._has_body = function, success_status, has_body
+    def __init__(self, function: Any, rule: Operation) -> None:
+        self._function, self._success_status, self._has_body = (
+            function,
+            rule.success_status,
+            rule.body is not None,
+        )
+        self._media_type = rule.media_type
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         state = scope["state"]
         arguments = (state["body"], state["audit"], state["caller"]) if self._has_body else ()
-        body = orjson.dumps(self._function(*arguments))
+        answer = self._function(*arguments)
+        if self._media_type != MEDIA_TYPE:
+            await send_text(send, self._success_status, self._media_type, answer.encode())
+            return
+        body = orjson.dumps(answer)
         await send_json(send, self._success_status, body, state.get("headers", NO_HEADERS))
 
 
@@ -32,8 +41,7 @@ class _Calls(RoutedAPI[_Call]):  # type: ignore[misc]  # connexion ships no type
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> _Call:
-        rule = self._contract.operations[operation.operation_id]
-        return _Call(operation.function, rule.success_status, has_body=rule.body is not None)
+        return _Call(operation.function, self._contract.operations[operation.operation_id])
 
 
 class Dispatcher(RoutedMiddleware[_Calls]):  # type: ignore[misc]

@@ -24,14 +24,21 @@ class Routing(RoutingMiddleware):  # type: ignore[misc]  # connexion ships no ty
             await super().__call__(scope, receive, send)
         else:
             scope["path_params"] = {}
+            _tell(scope, known)
             scope.setdefault("extensions", {})[ROUTING_CONTEXT] = known
             await self._routed(scope, receive, send)
 
     async def _remember(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = scope["extensions"][ROUTING_CONTEXT]
+        _tell(scope, found)
         if found["operation_id"] is not None and not scope["path_params"]:
             self._known[_key(scope)] = found
         await self._routed(scope, receive, send)
+
+
+def _tell(scope: Scope, found: dict[str, str]) -> None:
+    # For whoever counts requests: what a caller wrote into the path is not what it is known by.
+    scope.setdefault("state", {})["operation"] = found["operation_id"]
 
 
 def _key(scope: Scope) -> tuple[str, str, str]:

@@ -46,6 +46,7 @@ class _Limited:
         state["headers"] = headers_of(quotas)
         for quota in quotas:
             if quota.is_exceeded:
+                state["exceeded"] = quota.name
                 raise RateLimited(quota)
         await self._next_app(scope, receive, send)
 

@@ -359,6 +359,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "FieldFault": an_object("field", "message"),
     "FieldFault.field": {**PRINTED, "maxLength": 256},
     "FieldFault.message": {**PRINTED, "maxLength": 512},
+    "Metrics": {
+        "type": "string", "minLength": 1, "maxLength": 2**20, "pattern": "^# HELP [a-z]",
+        "x-only-with": ["metrics"],
+    },
     "RequestId": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_.~:=+/@-]+$"},
 }  # fmt: skip
 
@@ -417,32 +421,48 @@ OPERATIONS = {
     ("/connection-details", "post"): "201 400 401 403 404 405 408 413 415 429 500 503",
     ("/health/live", "get"): "200 400 401 404 405 429 500",
     ("/health/ready", "get"): "200 400 401 404 405 429 500 503",
+    ("/metrics", "get"): "200 400 401 404 405 429 500",
 }
 SUCCESSES = {
     ("/token", "post"): "TokenResponse",
     ("/connection-details", "post"): "ConnectionDetails",
     ("/health/live", "get"): "HealthResponse",
     ("/health/ready", "get"): "HealthResponse",
+    ("/metrics", "get"): "Metrics",
 }
+OPEN = ("/health/live", "/health/ready", "/metrics")
+PATHS_ONLY_WITH = {"/metrics": ["metrics"]}
+
+
+def operations_of(path: str) -> dict[str, Any]:
+    """List the operations of a path, by their methods."""
+    item = document()["paths"][path]
+    return {method: operation for method, operation in item.items() if not method.startswith("x-")}
 
 
 def test_every_operation_documents_these_statuses() -> None:
     """There are these operations, and each answers with these statuses."""
     found = {
         (path, method): " ".join(operation["responses"])
-        for path, item in document()["paths"].items()
-        for method, operation in item.items()
+        for path in document()["paths"]
+        for method, operation in operations_of(path).items()
     }
     assert found == OPERATIONS
 
 
-def test_tokens_are_for_callers_who_are_known_and_health_is_for_all() -> None:
+def test_a_path_that_only_some_deployments_have_says_which() -> None:
+    """The rest of them answer 404 there, and do not publish it."""
+    found = {path: item.get("x-only-with") for path, item in document()["paths"].items()}
+    assert found == {path: PATHS_ONLY_WITH.get(path) for path in found}
+
+
+def test_tokens_are_for_callers_who_are_known_and_how_the_service_does_is_for_all() -> None:
     """Either scheme admits; a part of the contract says which deployments have it."""
     either: list[dict[str, list[str]]] = [{"callerToken": []}, {"apiKey": []}]
     assert document()["security"] == either
-    for path, item in document()["paths"].items():
-        for operation in item.values():
-            assert operation.get("security", either) == ([{}] if path.startswith("/health/") else either)
+    for path in document()["paths"]:
+        for operation in operations_of(path).values():
+            assert operation.get("security", either) == ([{}] if path in OPEN else either)
     schemes = document()["components"]["securitySchemes"]
     assert {name: (scheme["type"], scheme["x-only-with"]) for name, scheme in schemes.items()} == {
         "callerToken": ("http", ["callerToken"]),
@@ -467,8 +487,10 @@ def test_an_answer_that_only_some_deployments_have_says_which(path: str, method:
     for status, reference in document()["paths"][path][method]["responses"].items():
         found = responses[reference["$ref"].rsplit("/", 1)[1]].get("x-only-with")
         expected = ONLY_WITH.get(status, ONLY_WITH.get((status, path)))
-        if path.startswith("/health/") and status in {"401", "429"}:
+        if path in OPEN and status in {"401", "429"}:
             expected = []
+        elif status == "200":
+            expected = PATHS_ONLY_WITH.get(path)
         assert found == expected, status
 
 
@@ -490,14 +512,15 @@ def test_every_answer_is_documented_with_its_headers_and_its_schema(path: str, m
         if status[0] in "24":
             headers |= {"RateLimit"}
         # What both kinds of operations answer has what either may have.
-        if status[0] in "24" and ("health" not in path or status in {"404", "405"}):
+        if status[0] in "24" and (path not in OPEN or status in {"404", "405"}):
             headers |= {"RateLimit-Policy"}
         if response.get("x-only-with") == []:
             headers = {*headers, "Retry-After", "WWW-Authenticate"} - {"RateLimit-Policy"}
         assert response["headers"] == {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
         ((media_type, content),) = response["content"].items()
         schema = SUCCESSES[path, method] if status[0] == "2" else "ErrorResponse"
-        assert (media_type, content["schema"]) == ("application/json", refers_to(schema))
+        expected = "text/plain" if schema == "Metrics" else "application/json"
+        assert (media_type, content["schema"]) == (expected, refers_to(schema))
 
 
 @pytest.mark.parametrize("name", ["TokenRequest", "ConnectionDetailsRequest"])

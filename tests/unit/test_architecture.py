@@ -14,8 +14,8 @@ MODULES = {
     "tokens": ["credentials orders", "admission key_files policy", "claims", "service", "signing_key"],
     "callers": ["caller counters quotas", "api_keys issuer rate_limits", "tokens"],
     "operation": [
-        "text redaction supervision readiness drain load log_writer",
-        "log_line audit",
+        "text redaction supervision readiness drain load log_writer metrics exposition",
+        "log_line audit gauges",
         "log_text write_ahead",
         "logs",
     ],
@@ -29,7 +29,7 @@ MODULES = {
         "errors framing validation",
         "cors protocol",
     ],
-    "settings": ["reading urls", "callers livekit operation server", "settings"],
+    "settings": ["reading urls workers", "callers livekit operation server", "settings"],
 }
 # Only these know what the environment says.
 READERS_OF_SETTINGS = {"main", "server", "__main__"}

@@ -210,7 +210,7 @@ def test_every_error_code_is_listed_with_its_status() -> None:
         example["value"]["errorCode"]: str(example["value"]["statusCode"])
         for response in document()["components"]["responses"].values()
         # What no deployment answers has no example.
-        for example in response["content"]["application/json"].get("examples", {}).values()
+        for example in response["content"].get("application/json", {}).get("examples", {}).values()
         if "errorCode" in example["value"]
     }
     listed = {row[0].strip("`"): row[1] for row in rows(section(INTEGRATE, "Errors"))}

@@ -58,7 +58,7 @@ class Tokens(TokenService):
 
 def handlers_of(tokens: TokenService, url: str | None = URL, *reasons: Reason) -> Handlers:
     """Make handlers, with something to mend."""
-    return Handlers(tokens, url, Readiness([(reason, lambda: True) for reason in reasons]))
+    return Handlers(tokens, url, Readiness([(reason, lambda: True) for reason in reasons]), str)
 
 
 def test_a_token_is_ordered_as_it_was_asked_for() -> None:
