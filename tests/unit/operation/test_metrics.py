@@ -1,0 +1,231 @@
+"""Metrics of one process: what is counted, and what is watched."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.operation.metrics import Metrics, forget, render_shared, shared_directory
+from tests.support.metrics import labels_of, parsed
+
+OPERATIONS = {"generateToken": (200, 400), "checkLiveness": (200,)}
+NOW: dict[str, Any] = {"reasons": [], "is_ready": True, "in_flight": 0, "key_timestamp": 0.0, "lost": 0}
+
+
+def fresh() -> Metrics:
+    """Make metrics of two operations."""
+    return Metrics(OPERATIONS, ["generateToken"], ["RATE_LIMITED"], ["weak_secret", "draining"])
+
+
+def changed(metrics: Metrics, before: dict[str, float]) -> dict[str, float]:
+    """List what has another value than before, but for what Python and the system say of the process."""
+    after = parsed(metrics.render())
+    return {
+        name: value - before.get(name, 0)
+        for name, value in after.items()
+        if value != before.get(name, 0) and not name.startswith(("python_", "process_", "request_duration"))
+    }
+
+
+def test_everything_that_can_happen_begins_at_zero() -> None:
+    """The first time is an increase: what is not there yet would hide it."""
+    found = parsed(fresh().render())
+    counters = {name: value for name, value in found.items() if name.split("{")[0].endswith("_total")}
+    assert {name: value for name, value in counters.items() if not name.startswith("p")} == {
+        "requests_total{operation=generateToken,status=200}": 0,
+        "requests_total{operation=generateToken,status=400}": 0,
+        "requests_total{operation=checkLiveness,status=200}": 0,
+        "tokens_issued_total{operation=generateToken}": 0,
+        "refusals_total{error_code=RATE_LIMITED}": 0,
+        "rate_limited_total{limit=caller}": 0,
+        "rate_limited_total{limit=total}": 0,
+        "log_lines_lost_total": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "counted"),
+    [
+        (
+            {"operation": "generateToken", "audit": {"expiresAt": "…"}},
+            200,
+            {
+                "requests_total{operation=generateToken,status=200}": 1,
+                "tokens_issued_total{operation=generateToken}": 1,
+            },
+        ),
+        (
+            {"operation": "checkLiveness", "audit": {}},
+            200,
+            {"requests_total{operation=checkLiveness,status=200}": 1},
+        ),
+        (
+            {"operation": "generateToken", "audit": {"errorCode": "VALIDATION_ERROR"}},
+            400,
+            {
+                "requests_total{operation=generateToken,status=400}": 1,
+                "refusals_total{error_code=VALIDATION_ERROR}": 1,
+            },
+        ),
+        (
+            {"operation": "generateToken", "audit": {"errorCode": "RATE_LIMITED"}, "exceeded": "total"},
+            429,
+            {
+                "requests_total{operation=generateToken,status=429}": 1,
+                "refusals_total{error_code=RATE_LIMITED}": 1,
+                "rate_limited_total{limit=total}": 1,
+            },
+        ),
+        # Made, but refused all the same: its holder never got it.
+        (
+            {"operation": "generateToken", "audit": {"expiresAt": "…", "errorCode": "INTERNAL_ERROR"}},
+            500,
+            {
+                "requests_total{operation=generateToken,status=500}": 1,
+                "refusals_total{error_code=INTERNAL_ERROR}": 1,
+            },
+        ),
+        (
+            {"operation": "generateToken", "audit": {"expiresAt": "…"}},
+            None,
+            {"requests_total{operation=generateToken,status=none}": 1},
+        ),
+        ({"operation": None, "audit": {}}, 404, {"requests_total{operation=none,status=404}": 1}),
+        ({"audit": {}}, 204, {"requests_total{operation=none,status=204}": 1}),
+    ],
+)
+def test_a_request_is_counted_once_for_each_thing_that_it_was(
+    state: dict[str, Any], status: int | None, counted: dict[str, float]
+) -> None:
+    """By operation and status; a token where one was answered; a refusal by its code and its limit."""
+    metrics = fresh()
+    before = parsed(metrics.render())
+    metrics.observe(state, status, 0.002)
+    assert changed(metrics, before) == counted
+
+
+def test_the_duration_of_a_request_is_in_its_bucket_and_those_above() -> None:
+    """From a millisecond to ten seconds, by operation."""
+    metrics = fresh()
+    for seconds in (0.0005, 0.02, 11):
+        metrics.observe({"operation": "checkLiveness", "audit": {}}, 200, seconds)
+    found = parsed(metrics.render())
+    name = "request_duration_seconds_{},operation=checkLiveness}}"
+    counts = [found[name.format(f"bucket{{le={le}")] for le in ("0.001", "0.01", "0.025", "10.0", "+Inf")]
+    assert counts == [1, 1, 2, 2, 3]
+    assert found["request_duration_seconds_sum{operation=checkLiveness}"] == pytest.approx(11.0205)
+
+
+def test_what_is_so_now_is_what_was_taken_down_last() -> None:
+    """Every reason has its number, and one that no longer holds goes back to zero."""
+    metrics = fresh()
+    metrics.refresh(reasons=["draining"], is_ready=False, in_flight=3, key_timestamp=1.5e9, lost=2)
+    found = parsed(metrics.render())
+    assert found["ready"] == 0
+    assert found["ready_reason{reason=draining}"] == 1
+    assert found["ready_reason{reason=weak_secret}"] == 0
+    assert found["requests_in_flight"] == 3
+    assert found["signing_key_timestamp_seconds"] == 1.5e9
+    assert found["log_lines_lost_total"] == 2
+    assert found["workers"] == 1
+    metrics.refresh(**{**NOW, "lost": 5})
+    found = parsed(metrics.render())
+    assert (found["ready"], found["ready_reason{reason=draining}"], found["requests_in_flight"]) == (1, 0, 0)
+    assert found["log_lines_lost_total"] == 5
+
+
+def test_two_services_in_one_process_count_for_themselves() -> None:
+    """Nothing is registered where others would find it."""
+    one, other = fresh(), fresh()
+    before = parsed(other.render())
+    one.observe({"operation": "checkLiveness", "audit": {}}, 200, 0.001)
+    assert not changed(other, before)
+
+
+def test_a_process_says_how_it_is_doing_as_a_process() -> None:
+    """Its memory and its Python, as prometheus-client tells them; there are no times of creation."""
+    found = parsed(fresh().render())
+    assert {"process_resident_memory_bytes", "process_open_fds"} <= found.keys()
+    assert any(name.startswith("python_info") for name in found)
+    assert not [name for name in found if "_created" in name]
+
+
+WORKER = """
+import os, signal, sys
+from app.operation.metrics import Metrics
+metrics = Metrics({{"checkLiveness": (200,)}}, [], [], ["draining"], os.environ["PROMETHEUS_MULTIPROC_DIR"])
+for _ in range(int(sys.argv[1])):
+    metrics.observe({{"operation": "checkLiveness", "audit": {{}}}}, 200, 0.001)
+metrics.refresh(
+    reasons=sys.argv[3:], is_ready=not sys.argv[3:], in_flight=2, key_timestamp=float(sys.argv[2]), lost=1
+)
+sys.stdout.write(metrics.render())
+{end}
+"""
+
+
+def work(directory: str, *arguments: str, end: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run a process that counts so many requests, and ends."""
+    return subprocess.run(
+        [sys.executable, "-c", WORKER.format(end=end), *arguments],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": directory},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_processes_that_share_a_directory_count_together() -> None:
+    """Counts add up, the worst says whether all are ready, and the oldest key is the one that is told."""
+    with shared_directory() as directory:
+        assert not work(directory, "3", "2000", "draining", end="os.kill(os.getpid(), 9)").stderr
+        other = work(directory, "4", "1000")
+        found = parsed(render_shared(directory))
+        # Each of them tells of all.
+        assert parsed(other.stdout) == found
+    assert found["requests_total{operation=checkLiveness,status=200}"] == 7
+    assert found["request_duration_seconds_count{operation=checkLiveness}"] == 7
+    assert (found["workers"], found["requests_in_flight"]) == (2, 4)
+    assert (found["ready"], found["ready_reason{reason=draining}"]) == (0, 1)
+    assert found["signing_key_timestamp_seconds"] == 1000
+    assert found["log_lines_lost_total"] == 2
+
+
+def test_a_process_that_is_gone_is_forgotten_but_for_what_it_has_counted() -> None:
+    """Counters do not go back; what is so now is what those say that are there."""
+    with shared_directory() as directory:
+        work(directory, "3", "1000", "draining")
+        (pid,) = {int(path.stem.rsplit("_", 1)[1]) for path in Path(directory).iterdir()}
+        work(directory, "4", "2000")
+        forget(pid, directory)
+        found = parsed(render_shared(directory))
+    assert found["requests_total{operation=checkLiveness,status=200}"] == 7
+    assert (found["workers"], found["requests_in_flight"]) == (1, 2)
+    assert (found["ready"], found["ready_reason{reason=draining}"]) == (1, 0)
+    assert found["signing_key_timestamp_seconds"] == 2000
+
+
+def test_the_shared_directory_is_empty_and_gone_in_the_end() -> None:
+    """Nothing of an earlier start is counted, nothing is left, and nobody else may look."""
+    with shared_directory() as directory:
+        path = Path(directory)
+        assert not list(path.iterdir())
+        assert path.stat().st_mode & 0o077 == 0
+        (path / "counter_1.db").write_bytes(b"")
+    assert not path.exists()
+
+
+def test_labels_are_those_that_were_named() -> None:
+    """A path or a header of a request is nowhere in them."""
+    metrics = fresh()
+    audit = {"path": "/made-up", "client": "10.9.8.7", "room": "secret-room", "identity": "alice"}
+    metrics.observe({"operation": "generateToken", "audit": audit}, 200, 0.001)
+    metrics.refresh(**NOW)
+    assert labels_of(metrics.render()) == {
+        "generateToken", "checkLiveness", "200", "400", "RATE_LIMITED", "caller", "total", "weak_secret",
+        "draining",
+    }  # fmt: skip
