@@ -1,0 +1,122 @@
+"""Metrics on a port of their own."""
+
+import logging
+import socket
+import time
+
+import httpx
+import pytest
+
+from app.operation.exposition import PortTaken, check, exposed
+from tests.support.raw_http import connect, request, reset_at_close, send
+
+HOST = "127.0.0.1"
+
+
+def test_the_port_answers_with_the_metrics_as_they_are_then() -> None:
+    """Each scrape asks anew; HEAD answers without the text."""
+    texts = iter(["first\n", "second\n", "third\n"])
+    with exposed(HOST, 0, lambda: next(texts)) as port:
+        answers = [httpx.get(f"http://{HOST}:{port}/metrics{query}") for query in ("", "?name[]=x")]
+        head = httpx.head(f"http://{HOST}:{port}/metrics")
+    assert [answer.text for answer in answers] == ["first\n", "second\n"]
+    for answer in (*answers, head):
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert (head.content, head.headers["Content-Length"]) == (b"", "6")
+
+
+@pytest.mark.parametrize("line", ["GET /", "GET /metrics/", "GET /api/metrics", "GET /api/token", "HEAD /x"])
+def test_nothing_else_is_shown(line: str) -> None:
+    """Any other path is 404, and empty."""
+    with exposed(HOST, 0, lambda: "text") as port:
+        answer = send(f"http://{HOST}:{port}", request(*line.split()))
+    assert (answer.status, answer.content) == (404, b"")
+
+
+def test_another_method_is_refused() -> None:
+    """There is nothing to post, and no metric in the answer; nor does it say which Python refuses."""
+    with exposed(HOST, 0, lambda: "metrics-text") as port:
+        answer = send(f"http://{HOST}:{port}", request("POST", "/metrics", body=b"x"))
+    assert answer.status == 501
+    assert b"metrics-text" not in answer.content
+    assert "Python" not in str(answer.headers)
+
+
+def test_a_port_that_is_taken_is_said_to_be() -> None:
+    """Whether it is only asked for, or to be listened at."""
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match="in use"):
+            check(HOST, port)
+        with pytest.raises(PortTaken, match="in use"), exposed(HOST, port, str):
+            pass
+
+
+def test_a_port_is_free_again_in_the_end() -> None:
+    """Also where somebody is still connected, and says nothing."""
+    with exposed(HOST, 0, str) as port:
+        silent = connect(f"http://{HOST}:{port}")
+        assert httpx.get(f"http://{HOST}:{port}/metrics").status_code == 200
+    with silent:
+        check(HOST, port)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://{HOST}:{port}/metrics")
+
+
+def test_the_port_is_on_the_address_that_is_named() -> None:
+    """An IPv6 address is one as well."""
+    with exposed("::1", 0, lambda: "text") as port:
+        assert httpx.get(f"http://[::1]:{port}/metrics").text == "text"
+
+
+def test_metrics_that_cannot_be_written_are_in_the_log(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One record, with its cause; nothing by itself on standard error, and the next scrape is answered."""
+    outcomes = iter([ValueError("broken"), "text"])
+
+    def render() -> str:
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    with exposed(HOST, 0, render) as port:
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(f"http://{HOST}:{port}/metrics")
+        assert httpx.get(f"http://{HOST}:{port}/metrics").text == "text"
+    (record,) = [record for record in caplog.records if record.name.startswith("app.")]
+    assert record.levelno == logging.ERROR
+    assert record.exc_info
+    assert "broken" in str(record.exc_info[1])
+    assert not capfd.readouterr().err
+
+
+def test_a_client_that_leaves_is_no_news(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A reset in the middle of an answer leaves no record, and nothing on standard error."""
+    written = []
+
+    def render() -> str:
+        # So that there is nobody to write to.
+        time.sleep(0.2)
+        written.append(True)
+        return "x" * 10_000_000
+
+    with exposed(HOST, 0, render) as port:
+        connection = connect(f"http://{HOST}:{port}")
+        connection.sendall(request("GET", "/metrics"))
+        reset_at_close(connection)
+        connection.close()
+        deadline = time.monotonic() + 5
+        while not written and time.monotonic() < deadline:
+            time.sleep(0.01)
+        # The next is answered after the write above has failed, or while it fails.
+        assert httpx.head(f"http://{HOST}:{port}/metrics").status_code == 200
+    assert not [record for record in caplog.records if record.name.startswith("app.")]
+    assert not capfd.readouterr().err
