@@ -57,7 +57,7 @@ def said(service: Service, text: str) -> int:
 def test_two_workers_share_one_count(redis: RedisServer) -> None:
     """A limit of the service is one, however many processes it has."""
     two = limited(redis, "20/hour", WORKERS="2")
-    with running(**two) as service, ThreadPoolExecutor(8) as pool:  # type: ignore[arg-type]
+    with running(**two) as service, ThreadPoolExecutor(8) as pool:
         found = Counter(status for status, _ in pool.map(partial(ask, service), range(60)))
     assert found == {200: 20, 429: 40}
     workers = {line["message"] for line in service.log() if "Started server process" in str(line["message"])}
@@ -67,8 +67,8 @@ def test_two_workers_share_one_count(redis: RedisServer) -> None:
 def test_two_services_share_one_count(redis: RedisServer) -> None:
     """On several machines, too."""
     with (
-        running(**limited(redis, "5/day")) as one,  # type: ignore[arg-type]
-        running(**limited(redis, "5/day")) as other,  # type: ignore[arg-type]
+        running(**limited(redis, "5/day")) as one,
+        running(**limited(redis, "5/day")) as other,
     ):
         statuses = [ask(service)[0] for _ in range(4) for service in (one, other)]
     assert statuses == [200] * 5 + [429] * 3
@@ -77,7 +77,7 @@ def test_two_services_share_one_count(redis: RedisServer) -> None:
 @pytest.mark.parametrize("away", [RedisServer.kill, RedisServer.stop, RedisServer.freeze])
 def test_without_redis_the_service_goes_on(redis: RedisServer, away: Callable[[RedisServer], None]) -> None:
     """Nobody is limited, nobody waits; it is said once, and ends by itself."""
-    with running(**limited(redis, "1000/hour")) as service:  # type: ignore[arg-type]
+    with running(**limited(redis, "1000/hour")) as service:
         assert ask(service)[0] == 200
         assert "redis_unreachable" not in reasons(service)
         away(redis)
@@ -103,7 +103,7 @@ def test_without_redis_the_service_goes_on(redis: RedisServer, away: Callable[[R
 
 def test_the_limit_holds_again_when_redis_is_back(redis: RedisServer) -> None:
     """Its counts are lost with it, for it keeps nothing here."""
-    with running(**limited(redis, "3/hour")) as service:  # type: ignore[arg-type]
+    with running(**limited(redis, "3/hour")) as service:
         assert [ask(service)[0] for _ in range(4)] == [200, 200, 200, 429]
         redis.kill()
         assert [ask(service)[0] for _ in range(4)] == [200] * 4
@@ -115,7 +115,7 @@ def test_the_limit_holds_again_when_redis_is_back(redis: RedisServer) -> None:
 def test_a_service_that_starts_without_redis_recovers(redis: RedisServer) -> None:
     """It says so at its start, before anybody asks."""
     redis.kill()
-    with running(**limited(redis, "2/minute")) as service:  # type: ignore[arg-type]
+    with running(**limited(redis, "2/minute")) as service:
         assert reasons(service) == ["authentication_off", "redis_unreachable"]
         assert [ask(service)[0] for _ in range(3)] == [200] * 3
         redis.start()
@@ -126,7 +126,7 @@ def test_a_service_that_starts_without_redis_recovers(redis: RedisServer) -> Non
 
 def test_a_burst_does_not_get_past_the_limit(redis: RedisServer) -> None:
     """However many requests come at once, and whether or not Redis keeps up with them."""
-    with running(**limited(redis, "10/hour")) as service, ThreadPoolExecutor(40) as pool:  # type: ignore[arg-type]
+    with running(**limited(redis, "10/hour")) as service, ThreadPoolExecutor(40) as pool:
         found = Counter(status for status, _ in pool.map(partial(ask, service), range(200)))
     assert found == {200: 10, 429: 190}
     assert said(service, LOST) == 0
@@ -138,7 +138,7 @@ def test_a_redis_that_refuses_is_as_good_as_away(redis: RedisServer, url: str) -
     variables = limited(
         redis, "1/hour", RATE_LIMIT_STORAGE=url.format(redis.url.split("//")[1].split("/")[0])
     )
-    with running(**variables) as service:  # type: ignore[arg-type]
+    with running(**variables) as service:
         assert [ask(service)[0] for _ in range(3)] == [200] * 3
         assert "redis_unreachable" in reasons(service)
     assert said(service, LOST) == 1

@@ -54,7 +54,9 @@ class Service:
 
 
 @contextmanager
-def running(command: Sequence[str | Path] = COMMAND, cwd: Path = ROOT, **variables: str) -> Iterator[Service]:
+def running(
+    command: Sequence[str | Path] = COMMAND, cwd: Path = ROOT, /, **variables: str
+) -> Iterator[Service]:
     """Start the service, wait until it serves, and stop it by SIGTERM."""
     port = free_port()
     # A file, for a pipe that nobody reads until the end would fill up.

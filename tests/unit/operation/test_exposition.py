@@ -3,6 +3,7 @@
 import logging
 import socket
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -77,7 +78,7 @@ def test_metrics_that_cannot_be_written_are_in_the_log(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """One record, with its cause; nothing by itself on standard error, and the next scrape is answered."""
-    outcomes = iter([ValueError("broken"), "text"])
+    outcomes: Iterator[Exception | str] = iter([ValueError("broken"), "text"])
 
     def render() -> str:
         outcome = next(outcomes)
