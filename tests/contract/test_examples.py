@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.operation.load import Load
+from app.operation.log_writer import LogWriter
 from app.tokens.admission import UNRESTRICTED, Entitlement
 from app.tokens.orders import TokenOrder
 from app.tokens.service import IssuedToken, TokenGenerationFailed, TokenService
@@ -65,6 +66,7 @@ class Trigger:
         claims: of the caller's token, which a service that asks for one gets; None: it asks for none.
         times: how often the request is sent.
         others: how many other requests the service is answering at the same time.
+        log: what writes the service's log, if that is the matter.
     """
 
     request: bytes
@@ -73,6 +75,15 @@ class Trigger:
     claims: tuple[tuple[str, Any], ...] | None = None
     times: int = 1
     others: int = 0
+    log: Callable[[], LogWriter] | None = None
+
+
+def unwritable() -> LogWriter:
+    """Make the writer of a log that cannot be written, and has lost a line."""
+    writer = LogWriter(-1, lambda _lost: b"\n")
+    writer.write(b"lost\n")
+    writer.flush()
+    return writer
 
 
 def failing(message: str) -> Callable[[], TokenService]:
@@ -152,6 +163,7 @@ def trigger_of(name: str, method: str, path: str) -> Trigger:
         "unsupportedEncoding": Trigger(post(path, {}, JSON, "Content-Encoding: gzip")),
         "missingCredentials": Trigger(valid, NO_CREDENTIALS),
         "tokenGenerationFailed": Trigger(valid, tokens=failing("generation")),
+        "auditUnavailable": Trigger(valid, (("audit_required", True),), log=unwritable),
         "internalError": Trigger(valid, tokens=failing("anything")),
     }[name]
 
@@ -208,7 +220,8 @@ def answer_to(trigger: Trigger, issuer: Issuer) -> Answer:
     load = Load()
     for _ in range(trigger.others):
         load.begin()
-    with serve(make_settings(**settings), tokens, load=load) as url:
+    log = trigger.log() if trigger.log else None
+    with serve(make_settings(**settings), tokens, load=load, log=log) as url:
         return [send(url, wanted) for _ in range(trigger.times)][-1]
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,21 @@ def running(
     command: Sequence[str | Path] = COMMAND, cwd: Path = ROOT, /, **variables: str
 ) -> Iterator[Service]:
     """Start the service, wait until it serves, and stop it by SIGTERM."""
+    with _running(command, cwd, None, variables) as service:
+        yield service
+
+
+@contextmanager
+def logging_into(stdout: int, **variables: str) -> Iterator[Service]:
+    """Do as `running`, with the log going elsewhere: the output is what stands on standard error."""
+    with _running(COMMAND, ROOT, stdout, variables) as service:
+        yield service
+
+
+@contextmanager
+def _running(
+    command: Sequence[str | Path], cwd: Path, stdout: int | None, variables: Mapping[str, str]
+) -> Iterator[Service]:
     port = free_port()
     # A file, for a pipe that nobody reads until the end would fill up.
     with tempfile.TemporaryFile("w+") as output:
@@ -65,8 +80,8 @@ def running(
             command,
             cwd=cwd,
             env=environment(PORT=str(port), **variables),
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdout=output if stdout is None else stdout,
+            stderr=subprocess.STDOUT if stdout is None else output,
             text=True,
         )
         service = Service(f"http://127.0.0.1:{port}/api", process, output.fileno())

@@ -10,6 +10,7 @@ import jwt
 from app.main import create_app
 from app.operation.drain import Drain
 from app.operation.load import Load
+from app.operation.log_writer import LogWriter
 from app.server import Server
 from app.settings.settings import Settings
 from app.tokens.service import TokenService
@@ -51,10 +52,11 @@ def serve(
     tokens: TokenService | None = None,
     loop: Literal["auto", "asyncio"] = "auto",
     load: Load | None = None,
+    log: LogWriter | None = None,
 ) -> Iterator[str]:
     """Serve on a free port of the loopback interface, and yield the address: `http://127.0.0.1:PORT`."""
     drain, load = Drain(), load or Load()
-    server = Server(create_app(settings, tokens, drain, load), settings, drain, load)
+    server = Server(create_app(settings, tokens, drain, load, log), settings, drain, load)
     server.config.loop = loop
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
