@@ -33,4 +33,5 @@ def as_text(record: logging.LogRecord, line: dict[str, Any]) -> str:
 def _answered(facts: dict[str, Any]) -> str:
     """Say what an audit line is about; the facts that are said are taken out."""
     said = [facts.pop(name, None) for name in ("method", "path", "status", "outcome", "durationMs")]
-    return " ".join(map(str, said)) + " ms"
+    of_whom = [f"{name}={facts.pop(name)}" for name in ("room", "identity", "errorCode") if name in facts]
+    return " ".join([*map(str, said), "ms", *of_whom])

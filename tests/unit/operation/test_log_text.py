@@ -9,7 +9,7 @@ import pytest
 from app.operation import logs
 
 FACTS = {
-    "method": "POST", "path": "/api/token", "client": "127.0.0.1", "room": "r", "identity": "alice",
+    "method": "POST", "path": "/api/token", "client": "127.0.0.1", "identity": "alice", "room": "r",
     "expiresAt": "2026-11-25T01:23:41Z", "status": 200, "outcome": "issued", "durationMs": 0.658,
 }  # fmt: skip
 
@@ -27,7 +27,7 @@ def test_a_request_is_one_line() -> None:
     token = logs.request_id.set("id-1")
     try:
         assert shown(msg="request", facts=FACTS) == (
-            "INFO    POST /api/token 200 issued 0.658 ms client=127.0.0.1 room=r identity=alice "
+            "INFO    POST /api/token 200 issued 0.658 ms room=r identity=alice client=127.0.0.1 "
             "expiresAt=2026-11-25T01:23:41Z requestId=id-1"
         )
     finally:
