@@ -18,23 +18,29 @@ from tests.support.process import DEADLINE_SECONDS, Service, free_port, running
 from tests.support.server import KEY, SECRET
 
 VALID = {"roomName": "room-1", "participantIdentity": "alice"}
-CREDENTIALS = {"LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
 TOKENS = "tokens_issued_total{operation=generateToken}"
 
 
 @contextmanager
-def workers(**variables: str) -> Iterator[tuple[Service, Path]]:
+def workers(metrics_port: str = "") -> Iterator[tuple[Service, Path]]:
     """Run two workers, and find the directory that they share."""
     with (
         TemporaryDirectory() as folder,
-        running(WORKERS="2", TMPDIR=folder, **CREDENTIALS, **variables) as found,
+        running(
+            WORKERS="2",
+            TMPDIR=folder,
+            LIVEKIT_API_KEY=KEY,
+            LIVEKIT_API_SECRET=SECRET,
+            METRICS_PORT=metrics_port,
+        ) as found,
     ):
         yield found, Path(folder)
 
 
 def asked(service: Service, times: int) -> int:
     """Ask for tokens, each on a connection of its own, so that all workers get some; count them."""
-    statuses = Counter(httpx.post(f"{service.url}/token", json=VALID).status_code for _ in range(times))
+    with httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)) as client:
+        statuses = Counter(client.post(f"{service.url}/token", json=VALID).status_code for _ in range(times))
     assert statuses == {200: times}
     return times
 
@@ -93,7 +99,7 @@ def tokens_of(directory: Path, pid: int) -> float:
 def test_a_worker_that_is_killed_takes_no_counts_with_it(*, has_port: bool) -> None:
     """Counters do not go back, and go on; what is so now is what those say who are there."""
     port = free_port()
-    with workers(**({"METRICS_PORT": str(port)} if has_port else {})) as (service, folder):
+    with workers(str(port) if has_port else "") as (service, folder):
         url = f"http://127.0.0.1:{port}/metrics" if has_port else f"{service.url}/metrics"
         wait_for(url, lambda found: found.get("workers") == 2)
         before = asked(service, 50)
@@ -119,8 +125,14 @@ def test_a_worker_that_is_killed_takes_no_counts_with_it(*, has_port: bool) -> N
 def test_a_metrics_port_that_is_taken_is_named(number: str) -> None:
     """The service does not start, and says which variable to change."""
     port = free_port()
-    with running(METRICS_PORT=str(port), **CREDENTIALS):
-        refused = run(PORT=str(free_port()), METRICS_PORT=str(port), WORKERS=number, **CREDENTIALS)
+    with running(METRICS_PORT=str(port), LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET):
+        refused = run(
+            PORT=str(free_port()),
+            METRICS_PORT=str(port),
+            WORKERS=number,
+            LIVEKIT_API_KEY=KEY,
+            LIVEKIT_API_SECRET=SECRET,
+        )
     assert refused.returncode == 1
     assert "\nMETRICS_PORT: " in refused.stderr
     assert "in use" in refused.stderr
@@ -131,7 +143,9 @@ def test_a_metrics_port_that_is_taken_is_named(number: str) -> None:
 def test_a_directory_of_others_is_not_taken(number: str, tmp_path: Path) -> None:
     """What the environment had for somebody else's metrics is neither read nor written, nor in the way."""
     missing = tmp_path / "missing"
-    with running(PROMETHEUS_MULTIPROC_DIR=str(missing), WORKERS=number, **CREDENTIALS) as service:
+    with running(
+        PROMETHEUS_MULTIPROC_DIR=str(missing), WORKERS=number, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET
+    ) as service:
         wait_for(f"{service.url}/metrics", lambda found: found.get("workers") == int(number))
     assert not missing.exists()
 
@@ -140,8 +154,14 @@ def test_a_directory_of_others_is_not_taken(number: str, tmp_path: Path) -> None
 def test_without_metrics_there_is_nothing_of_them(number: str, tmp_path: Path) -> None:
     """No directory, no path, and no port."""
     port = free_port()
-    off = {"METRICS": "false", "METRICS_PORT": str(port), "TMPDIR": str(tmp_path)}
-    with running(WORKERS=number, **off, **CREDENTIALS) as service:
+    with running(
+        METRICS="false",
+        METRICS_PORT=str(port),
+        TMPDIR=str(tmp_path),
+        WORKERS=number,
+        LIVEKIT_API_KEY=KEY,
+        LIVEKIT_API_SECRET=SECRET,
+    ) as service:
         assert httpx.get(f"{service.url}/metrics").status_code == 404
         assert not list(tmp_path.iterdir())
         with pytest.raises(httpx.ConnectError):

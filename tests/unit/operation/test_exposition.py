@@ -3,7 +3,6 @@
 import logging
 import socket
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -78,13 +77,12 @@ def test_metrics_that_cannot_be_written_are_in_the_log(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """One record, with its cause; nothing by itself on standard error, and the next scrape is answered."""
-    outcomes: Iterator[Exception | str] = iter([ValueError("broken"), "text"])
+    causes = [ValueError("broken")]
 
     def render() -> str:
-        outcome = next(outcomes)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        if causes:
+            raise causes.pop()
+        return "text"
 
     with exposed(HOST, 0, render) as port:
         with pytest.raises(httpx.RemoteProtocolError):
