@@ -64,7 +64,7 @@ unit: $(BIN)/.dev  ## Run the unit tests
 contract: $(BIN)/.dev  ## Run the contract tests; SEED=random fuzzes with another seed, and prints it
 	SCHEMATHESIS_SEED=$(SEED) $(BIN)/pytest -rP tests/contract tests/test_log_secrecy.py
 
-e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server, OpenID provider, browser, nginx and Redis; needs Go, Node, Chromium, nginx, Redis
+e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server, OpenID provider, browser, nginx, Redis and promtool; needs Go, Node, Chromium, nginx, Redis, promtool
 	$(BIN)/pytest tests/e2e tests/test_log_secrecy.py
 
 pythons: $(BIN)/.dev  ## Run the unit and contract tests under each Python of PYTHONS that is here

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import yaml
 from openapi_spec_validator import validate
+from prometheus_client.parser import text_string_to_metric_families
 
 import app
 from app.main import create_app
@@ -26,6 +27,7 @@ from app.settings.settings import Settings
 from app.tokens.key_files import parse
 from app.wire.deployment import as_deployed
 from tests.support.contract import assert_fits, document, schema
+from tests.support.metrics import PREFIX
 from tests.support.server import make_settings, serve
 from tests.support.service_log import audit_lines
 
@@ -301,6 +303,21 @@ def test_every_reason_of_the_health_check_is_listed_with_its_status() -> None:
     listed = {row[0].strip("`"): row[1] for row in rows(section(OPERATE, "Health"))}
     assert list(listed) == schema("Reason")["enum"]
     assert listed == {reason.code: "503" if reason.words else "200" for reason in reasons}
+
+
+def test_every_metric_is_listed_with_its_type_and_its_labels() -> None:
+    """The table has each metric of ours that a real scrape has, and no other."""
+    with serve(make_settings()) as url:
+        httpx.post(f"{url}/api/token", json={"roomName": "r", "participantIdentity": "i"})
+        text = httpx.get(f"{url}/api/metrics").text
+    told = {}
+    for family in text_string_to_metric_families(text):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        if family.name.startswith(PREFIX):
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            told[name] = (family.type, labels)
+    listed = {row[0].strip("`"): (row[1], set(code_in(row[2]))) for row in rows(section(OPERATE, "Metrics"))}
+    assert listed == told
 
 
 def test_every_credential_is_listed_with_its_header() -> None:
