@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
@@ -42,6 +42,7 @@ from app.operation.readiness import (
 )
 from app.operation.supervision import end_with_parent, is_worker
 from app.operation.write_ahead import WriteAhead
+from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
 from app.settings.workers import metrics_directory
 from app.tokens.admission import AdmissionPolicy
@@ -67,8 +68,12 @@ from app.wire.validation import RequestValidation
 if TYPE_CHECKING:
     from app.callers.issuer import Issuer
     from app.callers.rate_limits import RateLimits
+    from app.operation.tracing import Traces
 
 logger = logging.getLogger(__name__)
+
+# They come all the time, and say nothing of a token.
+_UNTRACED = {"Health", "Metrics"}
 
 
 class _Parts(NamedTuple):
@@ -81,6 +86,7 @@ class _Parts(NamedTuple):
     drain: Drain
     load: Load
     log: LogWriter | None
+    traces: "Traces | None"
 
 
 def create_app(
@@ -115,6 +121,7 @@ def create_app(
         drain=drain or Drain(),
         load=load or Load(),
         log=log,
+        traces=_traces(settings, contract),
     )
     readiness = _readiness(settings, parts)
     metrics = _metrics(settings, contract)
@@ -150,6 +157,7 @@ def _the_way_of_a_request(
     base_path = contract.base_path
     return [
         LifespanMiddleware,
+        *_tracing(contract, parts.traces),
         partial(RequestId, contract=contract),
         partial(AuditLog, observe=metrics.observe if metrics else None),
         partial(CrossOrigin, origins=settings.cors_allowed_origins),
@@ -271,6 +279,36 @@ def _rate_limits(settings: Settings) -> "RateLimits | None":
     return RateLimits(settings.rate_limit, settings.rate_limit_total, settings.rate_limit_storage)
 
 
+def _traces(settings: Settings, contract: Contract) -> "Traces | None":
+    if settings.otel_exporter_otlp_endpoint is None:
+        return None
+    try:
+        from app.operation.tracing import Traces  # noqa: PLC0415
+
+        return Traces(settings.otel_exporter_otlp_endpoint, contract.document["info"]["version"])
+    except ModuleNotFoundError:
+        raise InvalidSettings(
+            "OTEL_EXPORTER_OTLP_ENDPOINT: needs OpenTelemetry; pip install 'livekit-token-api[otel]'"
+        ) from None
+    except ValueError as error:
+        raise InvalidSettings(f"OTEL_…: OpenTelemetry cannot use one of its variables: {error}") from None
+
+
+def _tracing(contract: Contract, traces: "Traces | None") -> list[Any]:
+    if traces is None:
+        return []
+    from app.operation.tracing import Tracing  # noqa: PLC0415
+
+    paths = {contract.base_path + path: item for path, item in contract.document["paths"].items()}
+    untraced = {path for path, item in paths.items() if _UNTRACED & _tags_of(item)}
+    return [partial(Tracing, traces=traces, paths=paths, untraced=untraced)]
+
+
+def _tags_of(item: Mapping[str, Any]) -> set[str]:
+    operations = [operation for operation in item.values() if isinstance(operation, dict)]
+    return {tag for operation in operations for tag in operation.get("tags", ())}
+
+
 def _readiness(settings: Settings, parts: _Parts) -> Readiness:
     tokens, signing_key, issuer, limits, drain = (
         parts.tokens,
@@ -345,5 +383,7 @@ async def _lifespan(
         await asyncio.wait(watches)
         if limits:
             await limits.close()
+        if parts.traces:
+            await parts.traces.close()
         if parts.log:
             parts.log.finish()

@@ -4,6 +4,7 @@ import logging
 import logging.config
 import sys
 import traceback
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,8 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being answered; it is in every log line."""
 
 _NOWHERE = -1
+trace_context: ContextVar[Mapping[str, str] | None] = ContextVar("trace_context", default=None)
+"""The `traceId` and `spanId` of the request that is being answered, if it is traced; in every log line."""
 
 
 class Formatter(logging.Formatter):
@@ -72,6 +75,7 @@ def _content(record: logging.LogRecord) -> dict[str, Any]:
         "logger": record.name,
         "message": _message_of(record),
         "requestId": request_id.get(),
+        **(trace_context.get() or {}),
         **getattr(record, "facts", {}),
         "timestamp": datetime.fromtimestamp(record.created, UTC),
     }
@@ -131,6 +135,10 @@ def configuration(
             "connexion": {"level": "ERROR"},
             "httpcore": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            # Of the collector, tracing.py says what there is to say, once; of a sampler, OpenTelemetry does.
+            "opentelemetry": {"level": "CRITICAL"},
+            "opentelemetry.sdk.trace.sampling": {"level": "WARNING"},
+            "urllib3": {"level": "ERROR"},
         },
     }
 

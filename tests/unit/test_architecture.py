@@ -18,6 +18,7 @@ MODULES = {
         "log_line audit gauges",
         "log_text write_ahead",
         "logs",
+        "tracing",
     ],
     "wire": [
         "answers timestamps paths routing deadline",

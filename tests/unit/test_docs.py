@@ -103,6 +103,7 @@ OPTIONAL_LAYERS: dict[str, Any] = {
     "RATE_LIMIT": "1/day",
     "RATE_LIMIT_TOTAL": "1/day",
     "AUDIT_REQUIRED": True,
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
 }
 
 
