@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from tests.support.collector import Collector, collecting, text, values
 from tests.support.contract import document
 from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, Service, environment, free_port, running
-from tests.support.raw_http import JSON, connect, read_answer
+from tests.support.raw_http import JSON, connect, read_answer, request, send
 from tests.support.server import KEY, SECRET
 
 VALID = {"roomName": "room-of-traces", "participantIdentity": "identity-of-traces"}
@@ -95,6 +95,16 @@ def test_without_a_trace_of_the_caller_s_one_begins(
     assert not span.parent_span_id
 
 
+def test_of_two_callers_traces_neither_is_believed(service: Service, collector: Collector) -> None:
+    """A proxy may have added one to what a caller made up."""
+    body = json.dumps(VALID).encode()
+    parents = [f"traceparent: 00-{trace}-{PARENT}-01" for trace in (TRACE, TRACE[::-1])]
+    assert send(service.url, request("POST", "/api/token", JSON, *parents, body=body)).status == 200
+    (span,) = new_spans(collector)
+    assert span.trace_id.hex() not in {TRACE, TRACE[::-1]}
+    assert not span.parent_span_id
+
+
 @pytest.mark.parametrize(
     ("request_line", "name", "code"),
     [
@@ -116,6 +126,7 @@ def test_a_refusal_s_span_has_its_error_code(
     assert values(span)["error.type"] == code
     assert span.status.code == Status.STATUS_CODE_UNSET
     assert "made-up" not in text(span)
+    assert "PROPFIND" not in text(span)
 
 
 @pytest.mark.parametrize("conventions", ["", "http"])
@@ -251,16 +262,8 @@ def test_no_header_of_traces_fails_a_request(service: Service, collector: Collec
     with connect(service.url) as connection:
         for name, value in product(HEADERS, HOSTILE):
             for times in (1, 2):
-                head = b"\r\n".join(
-                    [
-                        b"POST /api/token HTTP/1.1",
-                        b"Host: localhost",
-                        JSON.encode(),
-                        b"Content-Length: %d" % len(body),
-                        *[name + b": " + value] * times,
-                    ]
-                )
-                connection.sendall(head + b"\r\n\r\n" + body)
+                headers: list[str | bytes] = [JSON, *[name + b": " + value] * times]
+                connection.sendall(request("POST", "/api/token", *headers, body=body))
                 assert read_answer(connection).status == 200, (name, value)
     spans = new_spans(collector, 2 * len(HEADERS) * len(HOSTILE))
     assert len(spans) == 2 * len(HEADERS) * len(HOSTILE)

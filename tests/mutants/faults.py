@@ -1777,6 +1777,34 @@ FAULTS = [
         ),
     ),
     *_in(
+        "app/operation/tracing.py",
+        "unit/test_tracing.py contract/test_traces.py",
+        ("a span has what a caller asked for", '"path": path,', '"path": scope["path"],'),
+        ("a span has what callers call a method", 'sanitize_method(scope["method"])', 'scope["method"]'),
+        ("a span has all headers", '_parent(scope["headers"])', 'scope["headers"]'),
+        ("a header of traces fails requests", " and _TRACEPARENT.fullmatch(found[0])", ""),
+        ("of two parents one is believed", "len(found) == 1 and", "found and"),
+        ("a span has the text of an exception", 'seen["failure"] = error', "raise"),
+        ("a span's error is lost", "span.set_status(Status(StatusCode.ERROR))", "pass"),
+        (
+            "a span's type of error is its status",
+            "            await send(message)\n            # OpenTelemetry",
+            (
+                '            if message["type"] == "http.response.start":\n'
+                '                _describe(span, scope, seen["path"])\n'
+                "            await send(message)\n            return\n            # OpenTelemetry"
+            ),
+        ),
+        ("health checks are traced", "if path in self._untraced:", "if False:"),
+        ("a stop waits for the collector", "_CLOSE_SECONDS = 2", "_CLOSE_SECONDS = 60"),
+        ("an export takes ten seconds", "_EXPORT_SECONDS = 1", "_EXPORT_SECONDS = 10"),
+        ("the log says each time that the collector is away", "is_away is not self._is_away and", ""),
+        ("the log says often that the collector is away", " and self._clock() >= self._silent_until", ""),
+        ("the operator cannot name the service", "ours.merge(OTELResourceDetector().detect())", "ours"),
+        ("each event of a request is a span", 'exclude_spans=["receive", "send"]', "exclude_spans=[]"),
+        ("no line has the trace's id", "if ids.is_valid:", "if False:"),
+    ),
+    *_in(
         "app/packages.py",
         "unit/test_packages.py",
         ("what was hidden stays so", "        del sys.modules[name]\n", "        pass\n"),

@@ -94,13 +94,16 @@ def test_the_log_says_when_the_collector_goes_away_and_when_it_is_back(
     assert said == [(1, "WARNING"), (61, "INFO"), (300, "WARNING"), (361, "INFO")]
 
 
-async def test_a_collector_that_hangs_does_not_keep_the_service_from_stopping() -> None:
+async def test_a_collector_that_hangs_does_not_keep_the_service_from_stopping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The thread that still sends is left behind."""
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50")
     with collecting() as collector:
         collector.status = None
         traces = Traces(collector.url, "1.0")
         for _ in range(2000):
             traces.provider.get_tracer("test").start_span("span").end()
-        # A bound of the test: to wait for each of the four batches would take four times 10 s.
+        # Not how long it takes: to wait for each of the forty batches would take as many seconds.
         await asyncio.wait_for(traces.close(), 10)
         assert not collector.exports
