@@ -1,7 +1,7 @@
 """The LiveKit Token API: access tokens for LiveKit rooms, from a contract.
 
-Imports point one way: tokens, callers < operation < wire < handlers < main < server < __main__; the last
-three read settings.
+Imports point one way: tokens, callers < operation < wire < handlers < main < server, doctor < __main__; the
+last four read settings.
 """
 
 import importlib

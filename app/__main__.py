@@ -10,10 +10,13 @@ from app.operation import exposition, logs
 from app.operation.exposition import PortTaken
 from app.server import serve
 from app.settings.callers import API_KEY_NAME
+from app.settings.environment import colours_are_refused
 from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
 from app.tokens.claims import TokensDiffer, UnusableSecret
 from app.wire.contract import Contract
+
+_MAX_TOKEN_BYTES = 1 << 20
 
 
 class _Version(argparse.Action):
@@ -34,9 +37,14 @@ def main() -> None:
     commands = parser.add_subparsers(title="instead of serving", metavar="COMMAND")
     new_api_key = commands.add_parser("new-api-key", help="print a fresh API key, and its NAME:DIGEST")
     new_api_key.add_argument("name", type=_api_key_name, metavar="NAME", help="whom the key is for")
+    doctor = commands.add_parser("doctor", help="find out why it does not work, or what a token says")
+    doctor.add_argument("--token", metavar="JWT", help="explain a LiveKit token; -: of standard input")
+    doctor.add_argument("--json", action="store_true", help="for programs")
     arguments = parser.parse_args()
     if "name" in arguments:
         _print_new_api_key(arguments.name)
+    elif "token" in arguments:
+        _examine(arguments.token, as_json=arguments.json)
     else:
         _serve_as_the_environment_says()
 
@@ -51,6 +59,22 @@ def _print_new_api_key(name: str) -> None:
     key, digest = new_key()
     sys.stderr.write("The key, which is shown once, and what to add to API_KEY_DIGESTS:\n")
     sys.stdout.write(f"{key}\n{name}:{digest}\n")
+
+
+def _examine(token: str | None, *, as_json: bool) -> None:
+    # What talks to all the others is large, and of no use to a service.
+    from app.doctor import examination, report  # noqa: PLC0415
+    from app.doctor.finding import is_well  # noqa: PLC0415
+
+    if token == "-":  # noqa: S105  # where it comes from
+        token = sys.stdin.buffer.read(_MAX_TOKEN_BYTES).decode(errors="replace")
+    found = examination.of_the_service() if token is None else examination.of_a_token(token)
+    if as_json:
+        sys.stdout.write(report.as_json(found.findings, found.secrets))
+    else:
+        coloured = sys.stdout.isatty() and not colours_are_refused()
+        sys.stdout.write(report.as_lines(found.findings, found.secrets, coloured=coloured))
+    sys.exit(0 if is_well(found.findings) else 1)
 
 
 def _serve_as_the_environment_says() -> None:

@@ -78,6 +78,19 @@ class Issuer:
             last = len(_RETRY_SECONDS)
             await asyncio.sleep(_RETRY_SECONDS[min(failures, last) - 1] if failures else _REFRESH_SECONDS)
 
+    async def probe(self) -> int:
+        """Fetch the keys once, keep none of them, and count them; what httpx raises passes.
+
+        Raises:
+            IssuerUnreachable: what it answers is of no use; the message says why.
+            TimeoutError: it takes too long.
+        """
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                return len({kid for kid, _ in await self._fetched()})
+        except _Unusable as fault:
+            raise IssuerUnreachable(str(fault)) from None
+
     async def _ask_again(self) -> None:
         if self._fetch is None:
             if time.monotonic() < self._next_fetch:

@@ -1,8 +1,8 @@
 """How a group of settings is read from the environment, and what is said of values that cannot be used."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # What pydantic finds, in words for an operator; {} is what pydantic knows of the limit.
@@ -36,6 +36,19 @@ class Group(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True, hide_input_in_errors=True, env_ignore_empty=True, str_strip_whitespace=True
     )
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            InvalidSettings: a variable has a value that cannot be used.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = error.errors(include_input=False, include_url=False)
+            raise InvalidSettings("\n".join(map(in_words, faults))) from None
 
 
 def split(value: object) -> object:

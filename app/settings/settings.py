@@ -2,12 +2,11 @@
 
 from typing import Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from app.settings.callers import CallerSettings
 from app.settings.livekit import LiveKitSettings
 from app.settings.operation import OperationSettings
-from app.settings.reading import InvalidSettings, in_words
 from app.settings.server import ServerSettings
 
 
@@ -25,19 +24,6 @@ class Settings(OperationSettings, ServerSettings, CallerSettings, LiveKitSetting
         if self.metrics and self.metrics_port == self.port:
             raise ValueError("METRICS_PORT: must be another port than PORT")
         return self
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Read the environment.
-
-        Raises:
-            InvalidSettings: a variable has a value that cannot be used.
-        """
-        try:
-            return cls()
-        except ValidationError as error:
-            faults = error.errors(include_input=False, include_url=False)
-            raise InvalidSettings("\n".join(map(in_words, faults))) from None
 
     @classmethod
     def described(cls) -> str:

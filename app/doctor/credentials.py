@@ -1,0 +1,77 @@
+"""The credentials: where they come from, and how they are written."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from app.doctor.finding import Finding
+from app.tokens.credentials import Credentials
+
+_STRONG_SECRET = 32
+_VAULT = "@Microsoft.KeyVault("
+_QUOTES = ("\"'", "'\"", '""', "''", "``")
+
+
+class Source(NamedTuple):
+    """Credentials, and the variables to change if they are wrong; never to be printed as it is."""
+
+    credentials: Credentials
+    key: str
+    secret: str
+
+
+def as_written(variable: str, value: str | None) -> Finding:
+    """Judge the value of a variable, as the environment has it; not one character of it is told."""
+    text = (value or "").strip()
+    if not text:
+        return Finding(variable, "problem", "is not set", f"set {variable} to that of your LiveKit project")
+    for found, words, fix in _slips(text):
+        if found:
+            return Finding(variable, "problem", words, fix.format(variable))
+    if text != value:
+        return Finding(
+            variable,
+            "warning",
+            "has white space around it, which the service leaves out",
+            f"take it away from {variable}: a line end at the end of a file, mostly",
+        )
+    return Finding(variable, "ok", f"is set, {_bytes(text)}")
+
+
+def strength(sources: Sequence[Source]) -> Iterator[Finding]:
+    """Judge how hard the secrets are to guess."""
+    for source in sources:
+        key, secret = source.credentials.api_key, source.credentials.api_secret
+        if (key, secret) == ("devkey", "secret"):
+            words = "the credentials are those of `livekit-server --dev`, which everybody knows"
+            yield Finding(source.secret, "warning", words, "take others for anything but development")
+        elif len(secret.encode()) < _STRONG_SECRET:
+            yield Finding(
+                source.secret,
+                "warning",
+                f"the secret is weak, {_bytes(secret)}: it can be found by trying",
+                f"take one of at least {_STRONG_SECRET} bytes, here and in LiveKit",
+            )
+
+
+def _slips(text: str) -> Iterator[tuple[bool, str, str]]:
+    """List what may have gone wrong on the value's way here."""
+    yield (
+        text.startswith(_VAULT),
+        "is a reference to a key vault that was not resolved",
+        "let the app's identity read the vault's secrets, and correct the reference in {}",
+    )
+    yield (
+        text[:1] + text[-1:] in _QUOTES and len(text) > 1,
+        "has quotation marks around it, which count as a part of it",
+        "write {} without them: `docker --env-file`, for one, leaves them in",
+    )
+    yield (
+        not text.isprintable() or any(character.isspace() for character in text),
+        "has white space or control characters within it",
+        "write {} anew: something was copied with it",
+    )
+
+
+def _bytes(text: str) -> str:
+    length = len(text.encode(errors="surrogateescape"))
+    return f"{length} byte{'' if length == 1 else 's'}"

@@ -1,0 +1,110 @@
+"""The whole examination: which checks there are, and in which order they are told."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from app.doctor import configuration, credentials, issuer, livekit, redis
+from app.doctor.credentials import Source
+from app.doctor.finding import Finding
+from app.doctor.token import explain
+from app.settings.callers import CallerSettings
+from app.settings.environment import as_written
+from app.settings.livekit import LiveKitSettings
+from app.settings.server import ServerSettings
+from app.tokens.credentials import Credentials
+from app.tokens.key_files import KeyFileFault, KeyFiles
+
+_KEY, _SECRET, _URL = "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_URL"
+
+
+class Examination(NamedTuple):
+    """What was found, and the secrets that must not be shown with it."""
+
+    findings: Sequence[Finding]
+    secrets: Sequence[str]
+
+
+def of_the_service(clock: Callable[[], float] = time.time) -> Examination:
+    """Look at everything that the environment names."""
+    return asyncio.run(_of_the_service(clock))
+
+
+def of_a_token(token: str, clock: Callable[[], float] = time.time) -> Examination:
+    """Look at a token, by the credentials that the environment names, if it does."""
+    sources, _ = _sources(configuration.read(LiveKitSettings))
+    return Examination(explain(token, sources, clock()), _secrets(sources))
+
+
+async def _of_the_service(clock: Callable[[], float]) -> Examination:
+    project, callers = configuration.read(LiveKitSettings), configuration.read(CallerSettings)
+    server = configuration.read(ServerSettings)
+    sources, of_credentials = _sources(project)
+    findings = [*configuration.faults(), *of_credentials, *credentials.strength(sources)]
+    remote: list[Awaitable[list[Finding]]] = []
+    if project is not None and project.livekit_url is not None:
+        remote.append(livekit.examine(project.livekit_url, sources, clock))
+    elif project is not None:
+        words = "is not set: /connection-details cannot answer, and no server can be tried"
+        findings.append(Finding(_URL, "warning", words, f"set {_URL} to that of your LiveKit project"))
+    if callers is not None:
+        remote.append(_of_callers(callers))
+    # At once, for whoever is away is waited for.
+    findings += [finding for found in await asyncio.gather(*remote) for finding in found]
+    if server is not None:
+        findings.append(configuration.of_origins(server))
+    return Examination(findings, _secrets(sources))
+
+
+async def _of_callers(settings: CallerSettings) -> list[Finding]:
+    findings = list(configuration.of_callers(settings))
+    if settings.oidc_issuer is not None:
+        findings.append(await issuer.examine(settings.oidc_issuer))
+    if not settings.counts_in_memory:
+        findings.append(await redis.examine(settings.rate_limit_storage))
+    return findings
+
+
+def _sources(settings: LiveKitSettings | None) -> tuple[list[Source], list[Finding]]:
+    """Find the credentials, and what is to be said of where they are."""
+    if settings is None or not settings.key_files:
+        findings = [credentials.as_written(name, as_written(name)) for name in (_KEY, _SECRET)]
+        key, secret = ((as_written(name) or "").strip() for name in (_KEY, _SECRET))
+        return ([Source(Credentials(key, secret), _KEY, _SECRET)] if key and secret else []), findings
+    return _from_files(settings)
+
+
+def _from_files(settings: LiveKitSettings) -> tuple[list[Source], list[Finding]]:
+    secret = settings.livekit_api_secret
+    files = KeyFiles(
+        settings.livekit_api_key,
+        secret.get_secret_value() if secret else None,
+        settings.livekit_api_key_file,
+        settings.livekit_api_secret_file,
+        settings.livekit_keys_file,
+    )
+    variables = (
+        _KEY if files.key_file is None else f"{_KEY}_FILE",
+        _SECRET if files.secret_file is None else f"{_SECRET}_FILE",
+    )
+    if files.keys_file is not None:
+        variables = ("LIVEKIT_KEYS_FILE", "LIVEKIT_KEYS_FILE")
+    try:
+        found = files.read()
+    except KeyFileFault as fault:
+        name, _, words = str(fault).partition(": ")
+        return [], [Finding(name, "problem", words, f"correct {name}, or what is in the file")]
+    words = f"credentials are read, {len(found)} {'key' if len(found) == 1 else 'keys'}"
+    findings = [Finding(name, "ok", words) for name in dict.fromkeys(variables)]
+    return [Source(each, *variables) for each in found], findings
+
+
+def _secrets(sources: Sequence[Source]) -> list[str]:
+    secrets = [source.credentials.api_secret for source in sources]
+    # Whatever is written there: a value that cannot be used may be a secret in the wrong place.
+    secrets.append((as_written(_SECRET) or "").strip())
+    storage = urlsplit(as_written("RATE_LIMIT_STORAGE") or "")
+    secrets.append(unquote(storage.netloc.rpartition("@")[0].partition(":")[2]))
+    return [secret for secret in secrets if secret]

@@ -1,0 +1,13 @@
+"""Variables as they are written, before white space is taken away: for whoever looks for what is wrong."""
+
+import os
+
+
+def as_written(name: str) -> str | None:
+    """Find a variable, in capitals or not, as the settings do; None: it is not set."""
+    return next((value for key, value in os.environ.items() if key.upper() == name), None)
+
+
+def colours_are_refused() -> bool:
+    """Tell whether the user of a terminal wants no colours: https://no-color.org."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
