@@ -1,0 +1,1 @@
+"""What the doctor finds, one check at a time."""
