@@ -21,14 +21,14 @@ async def examine(url: str) -> Finding:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             await SlidingWindowCounterRateLimiter(redis.storage).hit(parse("1/second"), "probe")
     except Exception as failure:  # noqa: BLE001  # Whatever it answers is a finding.
-        words, fix = _explained(getattr(failure, "storage_error", failure))
+        words, fix = _explained(getattr(failure, "storage_error", failure), url)
         return Finding(_CHECK, "problem", f"nobody is limited, for Redis does not count: {words}", fix)
     finally:
         await redis.close()
     return Finding(_CHECK, "ok", "Redis counts")
 
 
-def _explained(failure: Exception) -> tuple[str, str]:
+def _explained(failure: Exception, url: str) -> tuple[str, str]:
     # Not in its own words: they may hold an address with a password.
     if isinstance(failure, NoPermissionError):
         return "its user may not", f"let the user of {_CHECK} run scripts, and read and write keys"
@@ -36,5 +36,7 @@ def _explained(failure: Exception) -> tuple[str, str]:
         return "it refuses user or password", f"correct both in {_CHECK}"
     if isinstance(failure, ResponseError):
         return "it answers with an error", f"correct the number of the database in {_CHECK}, or read its log"
-    _, words, fix = obstacle(failure, _CHECK)
-    return words, fix
+    stage, words, fix = obstacle(failure, _CHECK)
+    # It waits for the rest of what it does not understand.
+    without_tls = stage == "answer" and url.startswith("rediss:")
+    return words, f"{fix}; if it has no TLS, write redis:// into {_CHECK}" if without_tls else fix

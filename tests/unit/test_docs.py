@@ -20,6 +20,7 @@ from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
 import app
+from app.doctor import examination, report
 from app.main import create_app
 from app.operation import readiness
 from app.settings.callers import METHODS
@@ -30,6 +31,7 @@ from tests.support.contract import assert_fits, document, schema
 from tests.support.metrics import PREFIX
 from tests.support.server import make_settings, serve
 from tests.support.service_log import audit_lines
+from tests.support.stand_in import livekit_ahead, standing_in
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = {
@@ -277,6 +279,19 @@ def test_the_audit_line_has_the_fields_of_a_real_one() -> None:
     assert (example["caller"], example["auth"]) == (issued["caller"], issued["auth"])
     listed = [field for row in rows(section(OPERATE, "The log")) for field in code_in(row[0])]
     assert sorted(listed) == sorted(issued.keys() | refused.keys())
+
+
+def test_the_doctor_of_the_guide_says_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that has another secret gets the lines of the example."""
+    (block,) = [text for text in blocks(OPERATE, "console") if "doctor\nok" in text]
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("LIVEKIT_API_KEY", "APIexample")
+    monkeypatch.setenv("LIVEKIT_API_SECRET", "s" * 43)
+    with standing_in(livekit_ahead(0, "t" * 43)) as authority:
+        monkeypatch.setenv("LIVEKIT_URL", f"ws://{authority}")
+        lines = report.as_lines(examination.of_the_service().findings)
+    assert block == f"$ livekit-token-api doctor\n{lines}".replace(authority, "localhost:7880")
 
 
 def key_of_the_guide() -> tuple[str, str]:
