@@ -70,10 +70,12 @@ def _examine(token: str | None, *, as_json: bool) -> None:
         token = sys.stdin.buffer.read(_MAX_TOKEN_BYTES).decode(errors="replace")
     found = examination.of_the_service() if token is None else examination.of_a_token(token)
     if as_json:
-        sys.stdout.write(report.as_json(found.findings, found.secrets))
+        text = report.as_json(found.findings, found.secrets)
     else:
         coloured = sys.stdout.isatty() and not colours_are_refused()
-        sys.stdout.write(report.as_lines(found.findings, found.secrets, coloured=coloured))
+        text = report.as_lines(found.findings, found.secrets, coloured=coloured)
+    # A token may name somebody in letters that the terminal does not have.
+    sys.stdout.write(text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding))
     sys.exit(0 if is_well(found.findings) else 1)
 
 

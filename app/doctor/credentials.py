@@ -44,7 +44,7 @@ def strength(sources: Sequence[Source]) -> Iterator[Finding]:
         if (key, secret) == ("devkey", "secret"):
             words = "the credentials are those of `livekit-server --dev`, which everybody knows"
             yield Finding(source.secret, "warning", words, "take others for anything but development")
-        elif len(secret.encode()) < _STRONG_SECRET:
+        elif _length(secret) < _STRONG_SECRET:
             yield Finding(
                 source.secret,
                 "warning",
@@ -73,5 +73,10 @@ def _slips(text: str) -> Iterator[tuple[bool, str, str]]:
 
 
 def _bytes(text: str) -> str:
-    length = len(text.encode(errors="surrogateescape"))
+    length = _length(text)
     return f"{length} byte{'' if length == 1 else 's'}"
+
+
+def _length(text: str) -> int:
+    # A variable need not be UTF-8.
+    return len(text.encode(errors="surrogateescape"))

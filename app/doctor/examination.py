@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,7 @@ from app.tokens.credentials import Credentials
 from app.tokens.key_files import KeyFileFault, KeyFiles
 
 _KEY, _SECRET, _URL = "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_URL"
+_KEYS_FILE = "LIVEKIT_KEYS_FILE"
 
 
 class Examination(NamedTuple):
@@ -34,14 +36,14 @@ def of_the_service(clock: Callable[[], float] = time.time) -> Examination:
 
 def of_a_token(token: str, clock: Callable[[], float] = time.time) -> Examination:
     """Look at a token, by the credentials that the environment names, if it does."""
-    sources, _ = _sources(configuration.read(LiveKitSettings))
+    sources, _ = _sources()
     return Examination(explain(token, sources, clock()), _secrets(sources))
 
 
 async def _of_the_service(clock: Callable[[], float]) -> Examination:
     project, callers = configuration.read(LiveKitSettings), configuration.read(CallerSettings)
     server = configuration.read(ServerSettings)
-    sources, of_credentials = _sources(project)
+    sources, of_credentials = _sources()
     findings = [*configuration.faults(), *of_credentials, *credentials.strength(sources)]
     remote: list[Awaitable[list[Finding]]] = []
     if project is not None and project.livekit_url is not None:
@@ -67,32 +69,19 @@ async def _of_callers(settings: CallerSettings) -> list[Finding]:
     return findings
 
 
-def _sources(settings: LiveKitSettings | None) -> tuple[list[Source], list[Finding]]:
-    """Find the credentials, and what is to be said of where they are."""
-    if settings is None or not settings.key_files:
+def _sources() -> tuple[list[Source], list[Finding]]:
+    """Find the credentials, and what is to be said of where they are, whatever else the settings say."""
+    key, secret = ((as_written(name) or "").strip() or None for name in (_KEY, _SECRET))
+    names = (f"{_KEY}_FILE", f"{_SECRET}_FILE", _KEYS_FILE)
+    key_file, secret_file, keys_file = (Path(path) if path else None for path in map(as_written, names))
+    if key_file is None and secret_file is None and keys_file is None:
         findings = [credentials.as_written(name, as_written(name)) for name in (_KEY, _SECRET)]
-        key, secret = ((as_written(name) or "").strip() for name in (_KEY, _SECRET))
         return ([Source(Credentials(key, secret), _KEY, _SECRET)] if key and secret else []), findings
-    return _from_files(settings)
-
-
-def _from_files(settings: LiveKitSettings) -> tuple[list[Source], list[Finding]]:
-    secret = settings.livekit_api_secret
-    files = KeyFiles(
-        settings.livekit_api_key,
-        secret.get_secret_value() if secret else None,
-        settings.livekit_api_key_file,
-        settings.livekit_api_secret_file,
-        settings.livekit_keys_file,
-    )
-    variables = (
-        _KEY if files.key_file is None else f"{_KEY}_FILE",
-        _SECRET if files.secret_file is None else f"{_SECRET}_FILE",
-    )
-    if files.keys_file is not None:
-        variables = ("LIVEKIT_KEYS_FILE", "LIVEKIT_KEYS_FILE")
+    variables = (names[0] if key_file else _KEY, names[1] if secret_file else _SECRET)
+    if keys_file is not None:
+        variables = (_KEYS_FILE, _KEYS_FILE)
     try:
-        found = files.read()
+        found = KeyFiles(key, secret, key_file, secret_file, keys_file).read()
     except KeyFileFault as fault:
         name, _, words = str(fault).partition(": ")
         return [], [Finding(name, "problem", words, f"correct {name}, or what is in the file")]

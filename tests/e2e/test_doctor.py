@@ -284,6 +284,13 @@ def test_a_token_of_the_service_is_explained(livekit: LiveKitServer, tokens_api:
     assert found.problems == ["signature"]
 
 
+def test_a_terminal_need_not_have_every_letter(livekit: LiveKitServer) -> None:
+    """What it lacks is replaced, and is no traceback."""
+    token = jwt.encode({"iss": livekit.key, "sub": "Zo\xeb\u2026"}, livekit.secret, "HS256")
+    found = Diagnosis("--token", "-", given=token, **variables_of(livekit, PYTHONIOENCODING="ascii"))
+    assert found.of("identity") == ("ok", 'joins as "Zo??"')
+
+
 @pytest.mark.parametrize(
     "amiss",
     [

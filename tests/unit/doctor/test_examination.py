@@ -89,6 +89,15 @@ def test_what_happened_to_a_secret_on_its_way_is_told(
     assert value.strip() not in told[0][1]
 
 
+def test_a_secret_that_is_no_text_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings refuse it, and nothing trips over it."""
+    findings = examine(monkeypatch, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET="\udcff" * 40)
+    assert said_of(findings, "LIVEKIT_API_SECRET") == [
+        ("problem", "must be text in UTF-8"),
+        ("problem", "has white space or control characters within it"),
+    ]
+
+
 def test_development_credentials_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody knows them."""
     findings = examine(monkeypatch, LIVEKIT_API_KEY="devkey", LIVEKIT_API_SECRET="secret")
@@ -147,6 +156,15 @@ def test_a_key_file_is_where_the_credentials_are(monkeypatch: pytest.MonkeyPatch
     assert said_of(findings, "LIVEKIT_KEYS_FILE")[0] == ("ok", "credentials are read, 2 keys")
     assert "is weak" in said_of(findings, "LIVEKIT_KEYS_FILE")[1][1]
     assert not said_of(findings, "LIVEKIT_API_SECRET")
+
+
+def test_a_key_file_is_read_whatever_else_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody is told to set what is in a file."""
+    file = tmp_path / "keys.yaml"
+    file.write_text(f"{KEY}: {SECRET}\n")
+    findings = examine(monkeypatch, LIVEKIT_KEYS_FILE=str(file), LIVEKIT_URL="hunter2")
+    assert said_of(findings, "LIVEKIT_KEYS_FILE") == [("ok", "credentials are read, 1 key")]
+    assert not said_of(findings, "LIVEKIT_API_KEY")
 
 
 def test_a_secret_alone_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
