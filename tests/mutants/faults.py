@@ -1805,6 +1805,83 @@ FAULTS = [
         ("no line has the trace's id", "if ids.is_valid:", "if False:"),
     ),
     *_in(
+        "app/doctor/livekit.py",
+        "unit/doctor/test_livekit.py",
+        (
+            "a wrong clock is taken for a wrong secret",
+            "_token(writer, clock() + skew)",
+            "_token(writer, clock())",
+        ),
+        (
+            "a wrong secret is taken for a wrong clock",
+            "            if corrected.accepts:\n",
+            "            if True:\n",
+        ),
+        (
+            "an unknown key is taken for a wrong secret",
+            '"invalid API key" in answer.text:',
+            '"APIkey" in answer.text:',
+        ),
+        (
+            "a clock that is much too slow is fine",
+            "abs(skew) <= _MUCH_SKEW_SECONDS",
+            "skew <= _MUCH_SKEW_SECONDS",
+        ),
+        (
+            "whatever answers is LiveKit",
+            "        return self.accepts or refuses\n",
+            "        return True\n",
+        ),
+        (
+            "a key that does not sign yet is a problem",
+            "is_spare = number > 0 and",
+            "is_spare = number > 9 and",
+        ),
+        (
+            "tokens go anywhere in the clear",
+            'parts.scheme == "ws" and not _is_here',
+            'parts.scheme == "x" and not _is_here',
+        ),
+    ),
+    *_in(
+        "app/doctor/token.py",
+        "unit/doctor/test_token.py",
+        ("a wrong signature is right", "if any(source in right for source in named):", "if named or right:"),
+        ("a token that has expired is well", "ends < now - _LEEWAY_SECONDS", "ends < 0"),
+        ("any algorithm is fine", 'if algorithm != "HS256":', "if algorithm is None:"),
+        ("a terminal does what a token says", "printable(text, _MAX_TEXT)", "text"),
+    ),
+    *_in(
+        "app/doctor/credentials.py",
+        "unit/doctor/test_examination.py",
+        (
+            "quotation marks are a part of the secret",
+            "text[:1] + text[-1:] in _QUOTES",
+            "text[:1] in _QUOTES",
+        ),
+        ("white space is not noticed", "    if text != value:\n", "    if text is None:\n"),
+        (
+            "a reference to a vault is a secret",
+            "        text.startswith(_VAULT),",
+            "        text == _VAULT,",
+        ),
+    ),
+    *_in(
+        "app/doctor/report.py",
+        "unit/doctor/test_report.py",
+        ("a secret is shown that turned up somewhere", 'text = text.replace(secret, "[secret]")', "pass"),
+        (
+            "a token is shown that turned up somewhere",
+            "without_credentials(text), _MAX_LINE",
+            "text, _MAX_LINE",
+        ),
+    ),
+    *_in(
+        "app/doctor/finding.py",
+        "unit/doctor/test_report.py",
+        ("a warning is a failure", 'finding.verdict != "problem"', 'finding.verdict == "ok"'),
+    ),
+    *_in(
         "app/packages.py",
         "unit/test_packages.py",
         ("what was hidden stays so", "        del sys.modules[name]\n", "        pass\n"),
