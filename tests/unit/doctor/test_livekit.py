@@ -1,6 +1,7 @@
 """What is found of a LiveKit server, in states that a real one cannot be brought into; e2e has the rest."""
 
 import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,6 +67,12 @@ async def test_a_wrong_secret_is_told_whatever_the_clock_says(ahead: float) -> N
     found = await examine_answer(livekit_ahead(ahead, OTHER))
     assert found["token"].words == "refused: LIVEKIT_API_SECRET is not the secret of that key"
     assert "LIVEKIT_API_SECRET" in found["token"].fix
+
+
+async def test_an_unknown_key_is_told_from_a_wrong_secret() -> None:
+    """LiveKit repeats the key, which may be a secret in the wrong place."""
+    found = await examine_answer(lambda _token: Said(401, f"invalid API key: {SECRET}", time.time()))
+    assert found["token"].words == "refused: the server does not know the key of LIVEKIT_API_KEY"
 
 
 async def test_without_a_date_the_clock_is_left_open() -> None:
