@@ -121,6 +121,14 @@ def test_a_pipe_that_nobody_reads_stops_nothing(pipe: Pipe) -> None:
     assert service.output == ""
 
 
+def test_a_service_whose_log_is_stuck_can_be_stopped(pipe: Pipe) -> None:
+    """It does not wait for a reader for ever."""
+    with logging_into(pipe.end, **CREDENTIALS) as service:
+        assert set(get_tokens(service, 500)) == {200}
+    assert service.process.returncode in {0, -signal.SIGTERM}
+    assert service.output == ""
+
+
 def test_a_pipe_without_a_reader_stops_nothing(pipe: Pipe) -> None:
     """Nothing is written on standard error; the reader that comes back is told what it missed."""
     with logging_into(pipe.end, **CREDENTIALS) as service:
@@ -197,9 +205,11 @@ def test_no_token_is_issued_that_cannot_be_recorded(pipe: Pipe) -> None:
         assert ready(service)["reasons"] == ["audit_unavailable", "authentication_off"]
         lines = pipe.read_until(lambda lines: any(line["requestId"] == "refused" for line in lines))
         assert len(issued(lines)) == statuses.count(200)
+        refusals = [line for line in lines if line.get("errorCode") == "AUDIT_UNAVAILABLE"]
+        assert len(refusals) == statuses.count(503) + 1
+        assert not [line for line in refusals if "expiresAt" in line]
         (line,) = [line for line in lines if line["requestId"] == "refused"]
         assert (line["outcome"], line["status"], line["errorCode"]) == ("refused", 503, "AUDIT_UNAVAILABLE")
-        assert "expiresAt" not in line
         until(lambda: ready(service).get("status") == "ready")
         assert set(get_tokens(service, AT_ONCE)) == {200}
         assert len(issued(pipe.read_until(lambda lines: len(issued(lines)) >= AT_ONCE))) == AT_ONCE

@@ -1628,6 +1628,70 @@ FAULTS = [
         ("Connexion logs what callers sent", '"connexion": {"level": "ERROR"}', '"connexion": {}'),
     ),
     *_in(
+        "app/operation/log_line.py",
+        "unit/operation/test_log_line.py",
+        ("log lines have any length", "return line if _fits(line) else", "return line if True else"),
+        ("a long traceback has no exception", 'with_end=key == "exc_info"', "with_end=False"),
+        ("half a character stops the log", "except TypeError:  # Half", "except KeyError:  # Half"),
+        (
+            "a token is blacked out in an escape sequence",
+            "as_json(_each_text(orjson.loads(line), without_credentials))",
+            "without_credentials(line)",
+        ),
+    ),
+    *_in(
+        "app/operation/log_text.py",
+        "unit/operation/test_log_text.py",
+        (
+            "callers move the cursor of a terminal",
+            "printable(without_credentials(text), _MAX_LINE)",
+            "without_credentials(text)",
+        ),
+        (
+            "tokens are readable on a terminal",
+            "printable(without_credentials(text), _MAX_LINE)",
+            "printable(text, _MAX_LINE)",
+        ),
+    ),
+    *_in(
+        "app/operation/log_writer.py",
+        "unit/operation/test_log_writer.py contract/test_log_pipes.py",
+        ("a log that nobody reads fills the memory", "len(self._pending) >= CAPACITY", "False"),
+        ("a line that broke off spoils the next one", 'b"\\n" if self._is_torn else b""', 'b""'),
+        ("a line is written that was withdrawn", "if not (receipt and receipt.is_withdrawn):", "if True:"),
+        ("a stuck log seems writable", " and not is_stuck", ""),
+        ("the last lines are lost", "        if self._is_ending:\n            self.flush()\n", ""),
+        (
+            "a log that failed once is not tried again",
+            "self._hurry.wait(_RETRY_SECONDS)",
+            "self._hurry.wait()",
+        ),
+        (
+            "lost lines are reported again and again",
+            "self._reported, self._next_report = lost,",
+            "_, self._next_report = lost,",
+        ),
+    ),
+    *_in(
+        "app/operation/write_ahead.py",
+        "contract/test_log_pipes.py",
+        (
+            "a token leaves that is not recorded",
+            "return await asyncio.wait_for(written, _PATIENCE_SECONDS)",
+            "return True",
+        ),
+        (
+            "a refusal is logged as a token",
+            "                facts.clear()\n                facts.update(before)\n",
+            "",
+        ),
+        (
+            "a token is recorded as issued that was refused",
+            "            receipt.withdraw()",
+            "            pass",
+        ),
+    ),
+    *_in(
         "app/operation/text.py",
         "unit/wire/test_faults.py",
         (
