@@ -100,7 +100,7 @@ FAULTS = [
             "      operationId: generateToken\n",
             "      operationId: generateToken\n      security:\n        - {}\n",
         ),
-        ("health is told to callers who are known only", "      security:\n        - {}\n", "", 2),
+        ("health is told to callers who are known only", "      security:\n        - {}\n", "", 3),
         ("an API key is in the address", "      in: header\n", "      in: query\n"),
         (
             "a refused caller need not be told how to say who it is",
@@ -693,7 +693,7 @@ FAULTS = [
         ),
         (
             "requests leave no audit line",
-            "        AuditLog,\n        partial(CrossOrigin",
+            "        partial(AuditLog, observe=observe),\n        partial(CrossOrigin",
             "        _NoAuditLog,\n        partial(CrossOrigin",
         ),
         (
@@ -807,8 +807,8 @@ FAULTS = [
         "contract/test_issuer.py contract/test_rate_limits.py",
         (
             "the issuer is asked when a caller comes",
-            "for source in (signing_key, issuer) if source",
-            "for source in (signing_key,) if source",
+            "watching = (parts.signing_key, parts.issuer, gauges)",
+            "watching = (parts.signing_key, gauges)",
         ),
         (
             "a service that can verify nobody is ready",
@@ -1060,7 +1060,7 @@ FAULTS = [
     *_in(
         "app/wire/contract.py",
         "contract/test_rate_limits.py",
-        ("no operation is limited", '"429" in operation["responses"]', '429 in operation["responses"]'),
+        ("no operation is limited", '"429" in responses', "429 in responses"),
     ),
     *_in(
         "app/wire/cors.py",
@@ -1614,6 +1614,74 @@ FAULTS = [
         ("a token that was cut is readable", "[.…]", "[.]"),
         ("a part of a token is readable", "[A-Za-z0-9_.-]*", "[A-Za-z0-9_-]*"),
         ("some tokens are readable, by their length", ' + "=" * (-len(part) % 4)', ""),
+    ),
+    *_in(
+        "app/operation/metrics.py",
+        "unit/operation/test_metrics.py",
+        (
+            "a token that nobody got is counted",
+            'elif "expiresAt" in facts and status is not None and',
+            "elif",
+        ),
+        ("what is refused is counted as issued", 'elif "expiresAt" in facts', 'elif "audit" in state'),
+        ("which limit was exceeded is not counted", 'if "exceeded" in state:', "if False:"),
+        ("a reason stays when it no longer holds", "{*self._known_reasons, *reasons}", "reasons"),
+        ("lost lines are counted again each second", "        self._lost_before = lost\n", ""),
+        (
+            "a worker is ready if one is",
+            '"Whether the service can issue tokens.", "livemin"',
+            '"Whether the service can issue tokens.", "livemax"',
+        ),
+        (
+            "who is gone is still watched",
+            "    mark_process_dead(pid, directory)",
+            "    str((pid, directory))",
+        ),
+        (
+            "everybody may read the shared files",
+            "        yield directory\n",
+            "        __import__('os').chmod(directory, 0o777)\n        yield directory\n",
+        ),
+    ),
+    *_in(
+        "app/operation/exposition.py",
+        "unit/operation/test_exposition.py",
+        ("metrics are at every path", 'is_known = self.path.partition("?")[0] == PATH', "is_known = True"),
+        ("a client that leaves is an error", "if not isinstance(error, OSError):", "if True:"),
+        ("the port stays taken", "        server.server_close()\n", ""),
+    ),
+    *_in(
+        "app/wire/routing.py",
+        "contract/test_metrics.py",
+        (
+            "nobody knows which operation it was, from the second time on",
+            "            _tell(scope, known)\n",
+            "",
+        ),
+    ),
+    *_in(
+        "app/wire/throttling.py",
+        "contract/test_metrics.py",
+        ("nobody knows which limit it was", '                state["exceeded"] = quota.name\n', ""),
+    ),
+    *_in(
+        "app/main.py",
+        "contract/test_metrics.py contract/test_metrics_of_workers.py",
+        ("requests are not counted", "metrics.observe if metrics else None", "None"),
+        (
+            "metrics are those of a second ago",
+            "        self.refresh()\n        return self.render()",
+            "        return self.render()",
+        ),
+        ("each worker tells of itself", "directory=metrics_directory()", "directory=None"),
+        ("metrics are public although they have a port", " and settings.metrics_port is None", ""),
+    ),
+    *_in(
+        "app/__main__.py",
+        "contract/test_metrics_of_workers.py",
+        ("a killed worker is not forgotten", "                self._gone(pid)\n", "                pass\n"),
+        ("others' metrics are ours", "        hand_on_metrics_directory(None)\n", ""),
+        ("nobody says that the port is taken", "        _check_metrics_port(settings)\n", ""),
     ),
     *_in(
         "app/operation/logs.py",

@@ -61,10 +61,10 @@ def test_whoever_asks_gets_it(code: str) -> None:
 def test_the_service_runs_none_of_what_it_does_not_need() -> None:
     """A process of the service holds no Flask, no HTTP client and no command line of others.
 
-    What verifies signatures, or counts requests, is for who asks for it.
+    What verifies signatures, counts requests, or tells metrics is for who asks for it.
     """
     unneeded = {"flask", "aiohttp", "requests.api", "httpx._api", "click", "watchfiles", "connexion.apps"}
-    unneeded |= {"cryptography", "joserfc", "limits", "redis"}
+    unneeded |= {"cryptography", "joserfc", "limits", "prometheus_client", "redis"}
     loaded = run("import sys; print(*sys.modules)").split()
     assert "app.main" in loaded
     assert not unneeded & set(loaded)
