@@ -102,6 +102,7 @@ async def test_a_changed_file_is_in_use(
         assert signer_of(tokens) == "old"
         change(path)
         await until(lambda: signer_of(tokens) == "new")
+        await until(lambda: len(caplog.messages) == 2)
     assert caplog.messages == [
         "Tokens are signed with the key old from now on.",
         "Tokens are signed with the key new from now on.",
@@ -178,6 +179,7 @@ async def test_a_broken_file_keeps_the_key_and_a_mended_one_is_taken(
         path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
         _rewrite(path)
         await until(lambda: signer_of(tokens) == "new")
+        await until(lambda: len(caplog.messages) == 3)
         assert not key.is_broken
     said = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert [level for level, _ in said] == ["INFO", "ERROR", "INFO"]
@@ -196,6 +198,7 @@ async def test_a_file_that_comes_back_as_it_was_is_mended(
         path.write_text(as_text(OLD))
         await until(lambda: not key.is_broken)
         assert key.in_use_since == since
+        await until(lambda: len(caplog.messages) == 3)
     assert caplog.messages[-1] == "The files of the credentials are mended; the key old is in use."
 
 
@@ -225,6 +228,7 @@ async def test_without_a_usable_file_at_the_start_there_is_no_key_until_it_is_me
         path.write_text(as_text(NEW))
         await until(lambda: tokens.can_sign)
         assert signer_of(tokens) == "new"
+        await until(lambda: len(caplog.messages) == 2)
     assert caplog.messages == [
         "LIVEKIT_KEYS_FILE: there is no such file; no token can be issued.",
         "Tokens are signed with the key new from now on.",
@@ -287,7 +291,7 @@ async def test_whatever_happens_the_files_are_read_again(
         assert signer_of(tokens) == "old"
         scripted.said = [NEW]
         await until(lambda: signer_of(tokens) == "new")
-        assert not key.is_broken
+        await until(lambda: not key.is_broken)
     (said,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert said.startswith("The credentials of the files cannot be used (")
     assert "secret" not in said
@@ -296,11 +300,12 @@ async def test_whatever_happens_the_files_are_read_again(
 async def test_a_file_system_that_hangs_stops_nobody(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """Tokens are issued while a reading of the files does not end."""
     begun, gone_on = threading.Event(), threading.Event()
+    waited = []
     read = KeyFiles.read
 
     def hang(files: KeyFiles) -> tuple[Credentials, ...]:
         begun.set()
-        assert gone_on.wait(DEADLINE_SECONDS)
+        waited.append(gone_on.wait(DEADLINE_SECONDS))
         return read(files)
 
     tokens = TokenService(None)
@@ -317,6 +322,7 @@ async def test_a_file_system_that_hangs_stops_nobody(monkeypatch: pytest.MonkeyP
         gone_on.set()
         watch.cancel()
         await asyncio.wait({watch})
+    assert all(waited), "nothing else went on meanwhile"
 
 
 async def test_it_is_known_since_when_a_key_is_in_use(path: Path) -> None:
@@ -330,7 +336,7 @@ async def test_it_is_known_since_when_a_key_is_in_use(path: Path) -> None:
         assert key.in_use_since == 1_700_000_000
         _rename(path)
         await until(lambda: signer_of(tokens) == "new")
-        assert key.in_use_since == path.stat().st_mtime
+        await until(lambda: key.in_use_since == path.stat().st_mtime)
 
 
 @pytest.mark.filterwarnings("ignore:The HMAC key is")
@@ -342,7 +348,7 @@ async def test_a_weak_secret_is_used_and_warned_of(
     tokens = TokenService(None)
     path.write_text(f"key: {'s' * length}")
     async with following(KeyFiles(keys_file=path), tokens) as key:
-        await until(lambda: bool(caplog.messages))
+        await until(lambda: len(caplog.messages) == 1 + weak)
         assert key.is_weak is tokens.is_weak is weak
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == (["The secret of the key key is weak: use at least 32 bytes."] if weak else [])
