@@ -142,6 +142,15 @@ def test_a_failure_of_the_service_is_an_error(collector: Collector, conventions:
     assert span.status.code == Status.STATUS_CODE_ERROR
 
 
+def test_by_the_stable_conventions_a_span_has_nothing_more(collector: Collector) -> None:
+    """They have a place for the query, and for a method as it was sent; both stay empty."""
+    with traced(collector.url, OTEL_SEMCONV_STABILITY_OPT_IN="http") as service:
+        httpx.request("PROPFIND", f"{service.url}/made-up?marked-query")
+        (span,) = new_spans(collector)
+    assert span.name == "HTTP"
+    assert not [mark for mark in ("PROPFIND", "made-up", "marked-query") if mark in text(span)]
+
+
 def test_a_span_has_nothing_that_a_caller_made_up(service: Service, collector: Collector) -> None:
     """No room, identity, query, credential, header, address or body, wherever they were sent."""
     marks = [
