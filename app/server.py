@@ -25,7 +25,6 @@ from app.operation.supervision import end_with_parent
 from app.settings.settings import Settings
 from app.settings.workers import hand_on_metrics_directory
 from app.wire.protocol import HttpProtocol
-from app.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -190,6 +189,8 @@ def serve(settings: Settings, log: LogWriter) -> int:
     hand_on_metrics_directory(None)
     if settings.workers == 1:
         return 0 if run(settings, log) else STARTUP_FAILURE
+    from app.workers import Workers  # noqa: PLC0415  # It takes memory, and is for who has several.
+
     create_app(settings)  # What cannot work is said once, before there are workers.
     report(settings)
     listener = configuration(settings, "", Drain(), Load()).bind_socket()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 class Deadline:
     """Waits for one thing at a time; to set it anew begins anew."""
 
+    __slots__ = ("_loop", "_missed", "_seconds", "_timer")
+
     def __init__(self, loop: AbstractEventLoop, seconds: float, missed: Callable[[], object]) -> None:
         """Call `missed` on `loop` when the deadline was set, and not lifted, for `seconds`."""
         self._loop, self._seconds, self._missed = loop, seconds, missed

@@ -26,6 +26,8 @@ class Framing:
     All bytes count, whatever they are called: header, body, chunk, extension or trailer.
     """
 
+    __slots__ = ("_at", "_has_begun", "_lines", "_missing", "_received", "_size", "in_head")
+
     def __init__(self) -> None:
         """Begin with a head."""
         self._received, self._at = b"", 0

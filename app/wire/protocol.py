@@ -39,6 +39,28 @@ class HttpProtocol(HttpToolsProtocol):
     to answer it with if it cannot be read, and `body_refusal` if only its body cannot.
     """
 
+    # Beside uvicorn's own attributes: together they would double what an idle connection takes.
+    __slots__ = (
+        "_answers",
+        "_context",
+        "_discarded",
+        "_drain",
+        "_framing",
+        "_has_eof",
+        "_head",
+        "_head_seconds",
+        "_is_at_work",
+        "_is_deaf",
+        "_is_paused",
+        "_is_stopping",
+        "_keeps_alive",
+        "_last",
+        "_load",
+        "_patience",
+        "_rest",
+        "_was_asked",
+    )
+
     def __init__(
         self,
         *args: Any,
@@ -60,6 +82,9 @@ class HttpProtocol(HttpToolsProtocol):
             kwargs: uvicorn's own.
         """
         super().__init__(*args, **kwargs)
+        # A connection that sends nothing needs neither.
+        self.parser = None  # type: ignore[assignment]
+        self.pipeline = ()  # type: ignore[assignment]
         self._head_seconds, self._patience = head_seconds, patience_seconds
         self._load, self._drain = load, drain
         self._is_at_work = False
@@ -174,6 +199,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _feed(self, part: bytes) -> None:
         if self._framing.in_head:
             part = _UPGRADE.sub(b"\r\nignored", b"\r\n" + part)[2:]
+        self.parser = self.parser or HttpRequestParser(self)
         try:
             self.parser.feed_data(part)
         except HttpParserUpgrade:

@@ -17,6 +17,8 @@ class AnswerTransport:
     answers that it has not read. So the end is sent first, and the client's is waited for (RFC 9112, 9.6).
     """
 
+    __slots__ = ("_is_client_sending", "_loop", "_transport", "_written", "deadline", "has_ended")
+
     def __init__(
         self,
         transport: Any,

@@ -62,6 +62,7 @@ def test_hostile_requests_cost_no_memory(service: Service, content: bytes, statu
 @pytest.mark.parametrize(
     ("count", "content"),
     [
+        pytest.param(1000, b"", id="idle connections"),
         pytest.param(200, HEAD, id="half heads"),
         pytest.param(20, HEAD + b"a: " + b"b" * 60_000, id="half heads of 60 KB"),
     ],
