@@ -35,6 +35,7 @@ _LOOK_SECONDS = 0.02
 # Of the grace, what is left to answer requests that are refused because they did not arrive in it.
 _GRACE_TO_ARRIVE = 0.8
 _SECONDS_AT_ONCE = 1.0
+_STANDARD_ERROR = 2
 
 
 class Server(UvicornServer):
@@ -184,7 +185,7 @@ def serve(settings: Settings, log: LogWriter) -> int:
         TokensDiffer: see main.create_app.
         UnusableSecret: likewise.
     """
-    _end_by_signals()
+    _prepare()
     # Whatever the environment says: what is shared, and by whom, is decided here.
     hand_on_metrics_directory(None)
     if settings.workers == 1:
@@ -216,7 +217,7 @@ def _metrics_of_workers(settings: Settings) -> Iterator[Callable[[int], None]]:
 
 def work(listener: socket, on_start: Callable[[], None]) -> None:
     """Serve at a socket as one of several workers, as the environment says."""
-    _end_by_signals()
+    _prepare()
     settings = Settings.from_environment()
     log = logs.configure(settings.log_level, settings.log_format)
     end_with_parent()
@@ -278,7 +279,11 @@ def _hang_up() -> None:
     logger.info("SIGHUP: the only process goes on; settings are read at the start, and files as they change.")
 
 
-def _end_by_signals() -> None:
+def _prepare() -> None:
+    # A closed standard stream leaves its number to a connection, at whose end libuv would abort.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        pass
+    os.close(number)
     # Until there is a server: the first process of a container would not even notice them.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)

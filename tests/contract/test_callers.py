@@ -380,6 +380,12 @@ def published(client: httpx.Client) -> dict[str, Any]:
     return dict(found)
 
 
+def examples_of(contract: dict[str, Any], reference: dict[str, str]) -> set[str]:
+    """List the names of the examples of a shared response."""
+    response = contract["components"]["responses"][reference["$ref"].rsplit("/", 1)[1]]
+    return set(response["content"]["application/json"]["examples"])
+
+
 @pytest.mark.parametrize(
     ("service", "schemes"),
     [("api", ["callerToken"]), ("backend", ["apiKey"]), ("either", ["callerToken", "apiKey"])],
@@ -396,7 +402,8 @@ def test_a_deployment_publishes_what_it_accepts(
         assert operation.get("security", found["security"]) == accepted
         assert "401" in operation["responses"]
         assert "429" not in operation["responses"]
-        assert ("503" in operation["responses"]) == ("callerToken" in schemes)
+        not_yet = "issuerUnreachable" in examples_of(found, operation["responses"]["503"])
+        assert not_yet == ("callerToken" in schemes)
     required = found["components"]["schemas"]["TokenRequest"]["required"]
     assert ("participantIdentity" in required) == ("callerToken" not in schemes)
     assert ("403" in found["paths"][TOKEN]["post"]["responses"]) == ("callerToken" in schemes)
@@ -412,7 +419,8 @@ def test_a_deployment_that_asks_nobody_publishes_so() -> None:
     for path in BODIES:
         operation = found["paths"][path]["post"]
         assert operation.get("security", []) == []
-        assert not {"401", "403", "429", "503"} & operation["responses"].keys()
+        assert examples_of(found, operation["responses"]["503"]) == {"overloaded"}
+        assert not {"401", "403", "429"} & operation["responses"].keys()
     assert found["components"]["schemas"]["TokenRequest"]["required"] == ["roomName", "participantIdentity"]
     text = json.dumps(found["paths"]) + json.dumps(found["components"]["responses"])
     assert "UNAUTHENTICATED" not in text
@@ -432,6 +440,7 @@ def test_a_deployment_that_does_everything_publishes_the_contract(issuer: Issuer
         livekit_keys_file="not-there-yet",
         livekit_agents="concierge",
         rate_limit="1000/minute",
+        audit_required=True,
     )
     with serve(settings) as url, httpx.Client(base_url=f"{url}/api") as client:
         found = published(client)
