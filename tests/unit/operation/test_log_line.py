@@ -34,14 +34,6 @@ def parsed(line: str) -> dict[str, Any]:
     return dict(json.loads(line))
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.dictionaries(st.text(max_size=30), ANYTHING))
-def test_a_line_is_a_short_object_whatever_is_in_it(facts: dict[str, Any]) -> None:
-    """What says which line it is stays readable."""
-    line = parsed(fit_for_the_log(as_json({**facts, **ESSENTIAL})))
-    assert line.items() >= ESSENTIAL.items()
-
-
 @pytest.mark.parametrize("character", ["x", "ü", "語", "🎙", "\0", '"'])
 def test_the_longest_text_is_cut(character: str) -> None:
     """As much of it is left as there is room for, with a mark; the others are whole."""
@@ -117,3 +109,11 @@ def test_a_text_is_cut_at_its_end_or_in_its_middle(*, with_end: bool, kept: str)
     """The mark stands where something is missing."""
     assert shorten("0123456789", 10) == "0123456789"
     assert shorten("01234567890123456789", 9, with_end=with_end) == kept
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(st.text(max_size=30), ANYTHING))
+def test_a_line_is_a_short_object_whatever_is_in_it(facts: dict[str, Any]) -> None:
+    """What says which line it is stays readable."""
+    line = parsed(fit_for_the_log(as_json({**facts, **ESSENTIAL})))
+    assert line.items() >= ESSENTIAL.items()

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -183,13 +184,16 @@ def test_a_line_that_was_withdrawn_is_not_written(pipe: Pipe, writer: LogWriter)
 
 def test_the_end_does_not_wait_for_ever(pipe: Pipe) -> None:
     """A reader that is stuck does not hold up the end of the process."""
+    before = threading.enumerate()
     writer = LogWriter(pipe.end, report)
     size = pipe.fill()
     writer.finish()
     for _ in range(100):
         writer.write(b"x\n")
     writer.close()
-    os.read(pipe.reader, size)  # So that its thread ends.
+    os.read(pipe.reader, size)
+    # The next test's pipe may get the number of this one.
+    until(lambda: set(threading.enumerate()) <= set(before))
 
 
 def test_in_the_end_each_line_is_written_at_once(pipe: Pipe) -> None:
