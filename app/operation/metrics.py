@@ -2,9 +2,10 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # It is for who asks for it, and must not be imported before the environment is complete.
@@ -57,7 +58,6 @@ class Metrics:
         from prometheus_client import (  # noqa: PLC0415
             CollectorRegistry,
             Counter,
-            Gauge,
             Histogram,
             disable_created_metrics,
         )
@@ -70,9 +70,6 @@ class Metrics:
         def counter(name: str, words: str, *labels: str) -> Counter:
             return Counter(PREFIX + name, words, labels, registry=registry)
 
-        def gauge(name: str, words: str, mode: Any, *labels: str) -> Gauge:
-            return Gauge(PREFIX + name, words, labels, registry=registry, multiprocess_mode=mode)
-
         requests = counter("requests_total", "Requests that are over.", "operation", "status")
         durations = Histogram(
             f"{PREFIX}request_duration_seconds",
@@ -84,7 +81,6 @@ class Metrics:
         issued = counter("tokens_issued_total", "Access tokens that were issued.", "operation")
         refusals = counter("refusals_total", "Requests that were refused, by what for.", "error_code")
         limited = counter("rate_limited_total", "Requests that were too many, by the limit.", "limit")
-        reason = gauge("ready_reason", "Whether this is to be mended.", "livemax", "reason")
         self._requests: _Children[tuple[str, int | str], Counter] = _Children(
             lambda key: requests.labels(*map(str, key))
         )
@@ -92,13 +88,6 @@ class Metrics:
         self._issued = _Children(issued.labels)
         self._refusals = _Children(refusals.labels)
         self._limited = _Children(limited.labels)
-        self._reasons = _Children(reason.labels)
-        self._in_flight = gauge("requests_in_flight", "Requests that are being answered.", "livesum")
-        self._key_timestamp = gauge(
-            "signing_key_timestamp_seconds", "Since when the signing key is in use, in Unix time.", "livemin"
-        )
-        self._ready = gauge("ready", "Whether the service can issue tokens.", "livemin")
-        self._workers = gauge("workers", "Processes that serve.", "livesum")
         self._lost = counter("log_lines_lost_total", "Log lines that could not be written.")
         self._lost_before = 0
         # What has not happened yet is zero: else the first time would be no increase.
@@ -112,7 +101,8 @@ class Metrics:
             _ = self._refusals[code]
         for limit in _LIMITS:
             _ = self._limited[limit]
-        self._known_reasons = tuple(reasons)
+        self._reasons = tuple(reasons)
+        self._now: _Now | None = None
         if directory is None:
             _watch_process(registry)
 
@@ -147,12 +137,14 @@ class Metrics:
             key_timestamp: since when the signing key is in use, in Unix time.
             lost: how many log lines could not be written since the start.
         """
-        self._workers.set(1)
-        self._ready.set(is_ready)
-        for reason in {*self._known_reasons, *reasons}:
-            self._reasons[reason].set(reason in reasons)
-        self._in_flight.set(in_flight)
-        self._key_timestamp.set(key_timestamp)
+        # Not before: of a worker that does not serve yet, zero would be told to be so.
+        now = self._now = self._now or _Now(self._registry)
+        now.workers.set(1)
+        now.ready.set(is_ready)
+        for reason in {*self._reasons, *reasons}:
+            now.reasons[reason].set(reason in reasons)
+        now.in_flight.set(in_flight)
+        now.key_timestamp.set(key_timestamp)
         self._lost.inc(lost - self._lost_before)
         self._lost_before = lost
 
@@ -161,6 +153,25 @@ class Metrics:
         if self._directory is not None:
             return render_shared(self._directory)
         return _render(self._registry)
+
+
+class _Now:
+    """What is so now."""
+
+    def __init__(self, registry: "CollectorRegistry") -> None:
+        from prometheus_client import Gauge  # noqa: PLC0415
+
+        def gauge(name: str, words: str, mode: Any, *labels: str) -> Gauge:
+            return Gauge(PREFIX + name, words, labels, registry=registry, multiprocess_mode=mode)
+
+        self.in_flight = gauge("requests_in_flight", "Requests that are being answered.", "livesum")
+        self.key_timestamp = gauge(
+            "signing_key_timestamp_seconds", "Since when the signing key is in use, in Unix time.", "livemin"
+        )
+        self.ready = gauge("ready", "Whether the service can issue tokens.", "livemin")
+        self.workers = gauge("workers", "Processes that serve.", "livesum")
+        reason = gauge("ready_reason", "Whether this is to be mended.", "livemax", "reason")
+        self.reasons = _Children(reason.labels)
 
 
 def _watch_process(registry: "CollectorRegistry") -> None:
@@ -196,11 +207,32 @@ def forget(pid: int, directory: str) -> None:
 def render_shared(directory: str) -> str:
     """Write the metrics of all processes that share a directory."""
     from prometheus_client import CollectorRegistry  # noqa: PLC0415
-    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+    registry.register(_Shared(directory))
     return _render(registry)
+
+
+class _Shared:
+    """What the processes have written into their directory."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = Path(directory)
+
+    def collect(self) -> Iterable[Any]:
+        """Read it; the collector of prometheus-client fails at a file that a process is about to begin."""
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+        files = [str(path) for path in self._directory.glob("*.db") if _is_begun(path)]
+        merged: Iterable[Any] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return merged
+
+
+def _is_begun(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:  # Its process was forgotten meanwhile.
+        return False
 
 
 def _render(registry: "CollectorRegistry") -> str:

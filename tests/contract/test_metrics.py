@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app import main
 from app.tokens.admission import UNRESTRICTED, Entitlement
 from app.tokens.orders import TokenOrder
 from app.tokens.service import IssuedToken, TokenService
@@ -126,6 +127,21 @@ def test_why_the_service_is_not_ready_can_be_seen() -> None:
     assert found["ready"] == 0
     assert found["ready_reason{reason=missing_credentials}"] == 1
     assert found["ready_reason{reason=draining}"] == 0
+
+
+def test_a_scrape_tells_what_is_so_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what was so when the numbers were last taken down for others."""
+    monkeypatch.setattr(main, "_REFRESH_SECONDS", 3600)
+
+    class Losing(TokenService):
+        can_sign = True
+
+    tokens = Losing(None)
+    with serve(make_settings(), tokens) as url:
+        before = scraped(f"{url}/api/metrics")
+        tokens.can_sign = False
+        after = scraped(f"{url}/api/metrics")
+    assert (before["ready"], after["ready"]) == (1, 0)
 
 
 HOSTILE = [

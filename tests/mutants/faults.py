@@ -1631,7 +1631,7 @@ FAULTS = [
         ),
         ("what is refused is counted as issued", 'elif "expiresAt" in facts', 'elif "audit" in state'),
         ("which limit was exceeded is not counted", 'if "exceeded" in state:', "if False:"),
-        ("a reason stays when it no longer holds", "{*self._known_reasons, *reasons}", "reasons"),
+        ("a reason stays when it no longer holds", "{*self._reasons, *reasons}", "reasons"),
         ("lost lines are counted again each second", "        self._lost_before = lost\n", ""),
         (
             "a worker is ready if one is",

@@ -209,6 +209,23 @@ def test_a_process_that_is_gone_is_forgotten_but_for_what_it_has_counted() -> No
     assert found["signing_key_timestamp_seconds"] == 2000
 
 
+def test_a_process_that_only_begins_is_no_hindrance() -> None:
+    """A file without anything in it says nothing; what others have counted is told."""
+    with shared_directory() as directory:
+        work(directory, "3", "1000")
+        (Path(directory) / "counter_1.db").touch()
+        (Path(directory) / "gauge_livemin_1.db").touch()
+        found = parsed(render_shared(directory))
+    assert found["requests_total{operation=checkLiveness,status=200}"] == 3
+    assert found["ready"] == 1
+
+
+def test_a_process_that_does_not_serve_yet_says_nothing_of_now() -> None:
+    """Not that it is not ready, nor that it has signed since 1970."""
+    found = parsed(fresh().render())
+    assert not {"ready", "workers", "requests_in_flight", "signing_key_timestamp_seconds"} & found.keys()
+
+
 def test_the_shared_directory_is_empty_and_gone_in_the_end() -> None:
     """Nothing of an earlier start is counted, nothing is left, and nobody else may look."""
     with shared_directory() as directory:
