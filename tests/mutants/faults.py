@@ -1630,6 +1630,7 @@ FAULTS = [
             "elif",
         ),
         ("what is refused is counted as issued", 'elif "expiresAt" in facts', 'elif "audit" in state'),
+        ("a worker that starts makes scrapes fail", "return path.stat().st_size > 0", "return path.exists()"),
         ("which limit was exceeded is not counted", 'if "exceeded" in state:', "if False:"),
         ("a reason stays when it no longer holds", "{*self._reasons, *reasons}", "reasons"),
         ("lost lines are counted again each second", "        self._lost_before = lost\n", ""),
