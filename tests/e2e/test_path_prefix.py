@@ -170,7 +170,8 @@ async def test_the_ui_calls_the_deployment_from_a_browser(deployment: Deployment
             give_up(str(unavailable))
         page = await stack.enter_async_context(open_page(browser, f"{deployment.api_url}/ui"))
         operations = page.tab.locator(".opblock")
-        await expect(operations).to_have_count(sum(len(item) for item in document()["paths"].values()))
+        known = [key for item in document()["paths"].values() for key in item if not key.startswith("x-")]
+        await expect(operations).to_have_count(len(known))
         operation = operations.filter(has=page.tab.locator("[data-path='/token']"))
         await operation.locator(".opblock-summary-control").click()
         await operation.get_by_role("button", name="Try it out").click()
