@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from app.tokens.credentials import STRONG_SECRET_BYTES, Credentials
@@ -44,7 +43,6 @@ class SigningKey:
         self._files = files
         self._credentials: Credentials | None = None
         self._fault = ""
-        self._asked = asyncio.Event()
         if files is not None:
             self._take(_found_in(files))
 
@@ -58,10 +56,6 @@ class SigningKey:
         """Whether the secret in use can be found by trying."""
         return self._tokens.is_weak
 
-    def read_soon(self) -> None:
-        """Have the files read at once, and believed at once: whoever asks says that they are written."""
-        self._asked.set()
-
     async def watch(self) -> None:
         """Follow the files until cancelled.
 
@@ -73,16 +67,12 @@ class SigningKey:
         self._say("", None)
         seen = None
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_PERIOD_SECONDS):
-                    await self._asked.wait()
-            at_once = self._asked.is_set()
-            self._asked.clear()
+            await asyncio.sleep(_PERIOD_SECONDS)
             before = self._fault, self._credentials
             try:
                 # In a thread: a file system may let its readers wait.
                 found = await asyncio.to_thread(_found_in, self._files)
-                if at_once or found == seen:
+                if found == seen:
                     await asyncio.to_thread(self._take, found)
                 seen = found
             except Exception as error:  # noqa: BLE001  # Whatever happens, the files are read again.

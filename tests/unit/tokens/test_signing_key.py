@@ -268,17 +268,6 @@ async def test_what_is_said_once_is_not_believed(
     assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]
 
 
-async def test_who_asks_is_believed_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next reading would be in an hour, and one after it would have to say the same."""
-    monkeypatch.setattr(module, "_PERIOD_SECONDS", 3600)
-    tokens = TokenService(None)
-    async with following(KeyFiles(keys_file=path), tokens) as key:
-        for credentials in (NEW, OLD):
-            path.write_text(as_text(credentials))
-            key.read_soon()
-            await until(lambda signer=credentials.api_key: signer_of(tokens) == signer)  # type: ignore[misc]
-
-
 @pytest.mark.parametrize("trouble", [PEM, RuntimeError("secret"), MemoryError()])
 async def test_whatever_happens_the_files_are_read_again(
     scripted: type[_Scripted], caplog: pytest.LogCaptureFixture, trouble: Credentials | Exception
