@@ -292,7 +292,6 @@ FAULTS = [
         "app/tokens/signing_key.py",
         "unit/tokens/test_signing_key.py contract/test_rotation.py",
         ("a file that is half written is believed", "if found == seen:", "if True:"),
-        ("who asks is not believed at once", "if found == seen:", "if found == seen:"),
         (
             "a file system that hangs stops everybody",
             "found = await asyncio.to_thread(_found_in, self._files)",
