@@ -129,9 +129,10 @@ class Server(UvicornServer):
         self._drain.patience_seconds = self._grace_seconds * _GRACE_TO_ARRIVE
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        give_up = asyncio.get_running_loop().time() + self._grace_seconds
+        begun = asyncio.get_running_loop().time()
         # uvicorn tells nobody when the last connection has ended.
-        while self._is_busy and asyncio.get_running_loop().time() < give_up:  # noqa: ASYNC110
+        # SIGINT may come only now, and shortens the grace.
+        while self._is_busy and asyncio.get_running_loop().time() < begun + self._grace_seconds:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
         left = list(self.server_state.connections)
         if left:

@@ -128,7 +128,7 @@ class Workers:
             if number == signal.SIGHUP:
                 if not self._is_stopping and not self._to_replace:
                     logger.info("SIGHUP: each worker is replaced by a fresh one.")
-                    self._to_replace = list(self._workers)
+                    self._to_replace = [worker for worker in self._workers if not worker.is_leaving]
             else:
                 self._stop(signal.Signals(number))
 
@@ -138,6 +138,8 @@ class Workers:
         logger.info("%s: the workers stop.", number.name)
         self._is_stopping = True
         self._to_replace = []
+        # The workers have it, too: once they accept no more, nobody shall wait here for an answer.
+        self._listener.close()
         seconds = _SECONDS_AT_ONCE if number == signal.SIGINT else self._stop_seconds
         self._deadline = time.monotonic() + seconds + _MARGIN_SECONDS
         for worker in self._workers:

@@ -118,6 +118,47 @@ def test_sigint_ends_a_drain() -> None:
         assert service.process.wait(5) == 0
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigint_ends_the_grace(workers: str) -> None:
+    """Who has half a body under way when it comes is not waited for any longer."""
+    grace = {"SHUTDOWN_GRACE_SECONDS": "60", "BODY_TIMEOUT_SECONDS": "60"}
+    with service_with(WORKERS=workers, **grace) as service, connect(service.url) as stuck:
+        stuck.sendall(HALF)
+        time.sleep(0.3)
+        service.process.terminate()
+        wait_for_line(service, "The server stops")
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(20) == 0
+    assert "it is killed" not in service.output
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nobody_is_accepted_once_the_drain_is_over(workers: str) -> None:
+    """While a request is still under way, who connects is told at once, and waits for nothing."""
+    grace = {"SHUTDOWN_GRACE_SECONDS": "60", "BODY_TIMEOUT_SECONDS": "60"}
+    with service_with(WORKERS=workers, **grace) as service:
+        if workers != "1":
+            wait_for_workers(service, int(workers))
+        with connect(service.url) as stuck:
+            stuck.sendall(HALF)
+            time.sleep(0.3)
+            service.process.terminate()
+            wait_for_line(service, "The server stops", count=int(workers))
+            time.sleep(0.2)
+            with pytest.raises(ConnectionRefusedError):
+                connect(service.url)
+            service.process.send_signal(signal.SIGINT)
+            assert service.process.wait(20) == 0
+
+
+def wait_for_line(service: Service, words: str, count: int = 1) -> None:
+    """Wait until so many lines of the log have these words."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while service.logged().count(words) < count:
+        assert time.monotonic() < deadline, f"it does not say: {words}"
+        time.sleep(0.05)
+
+
 def workers_of(service: Service) -> set[int]:
     """List the processes that the service's own process has started, and that serve."""
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
@@ -186,6 +227,21 @@ def test_sighup_replaces_workers_without_a_lost_request() -> None:
     assert tally.failures == ready.failures == []
     assert tally.statuses.keys() == ready.statuses.keys() == {200}
     assert tally.asked > 100
+
+
+def test_sighup_while_others_are_leaving_replaces_those_that_stay() -> None:
+    """However often it comes, there are as many workers afterwards as before."""
+    with service_with(WORKERS="2", DRAIN_SECONDS="3") as service:
+        wait_for_workers(service, 2)
+        service.process.send_signal(signal.SIGHUP)
+        wait_for_workers(service, 4)
+        time.sleep(0.3)  # The last of the old ones is told to leave, and takes its time.
+        service.process.send_signal(signal.SIGHUP)
+        wait_for_workers(service, 6)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len(workers_of(service)) > 2:
+            assert time.monotonic() < deadline, "there are too many"
+            time.sleep(0.05)
 
 
 def test_a_process_alone_goes_on_after_sighup() -> None:
