@@ -195,6 +195,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._read_end()
         elif framing.in_head and not framing.is_between and not self._is_deaf and not self._head.is_set:
             self._head.set()
+            self._unset_keepalive_if_required()  # From now on there is something to wait for.
 
     def _feed(self, part: bytes) -> None:
         if self._framing.in_head:
@@ -252,11 +253,11 @@ class HttpProtocol(HttpToolsProtocol):
             )
         else:
             self._is_at_work = True
-            if self._drain.is_leaving:
-                cycle.keep_alive = False
             self.scope["state"]["at_work"] = self._load.begin()
             if self._was_asked and not cycle.response_started and not self._is_deaf:
                 cycle.keep_alive = self._keeps_alive and not self._is_stopping
+            if self._drain.is_leaving:
+                cycle.keep_alive = False
         super().on_message_complete()
         if self.headers:
             # What the parser makes of trailers is not for the next request.
@@ -317,6 +318,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _hear_no_more(self) -> None:
         self._is_deaf = True
+        self._head.lift()  # It is answered already, if by a refusal.
         self._framing.drop()
 
     def _is_client_sending(self) -> bool:

@@ -1,6 +1,6 @@
 """More requests at once than can be answered in time are refused at once: a layer before any work is done."""
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.operation.load import Load
 from app.wire.contract import Contract
@@ -25,9 +25,22 @@ class Shedding:
             Overloaded: there are too many.
         """
         # In the order in which they came: so those who came first are not late because of the others.
-        at_work = scope["state"].get("at_work", self._load.at_work)
+        state = scope["state"]
+        self._check(scope, state.get("at_work", self._load.at_work))
+        if "at_work" in state:
+            await self._app(scope, receive, send)
+            return
+
+        async def receive_and_check() -> Message:
+            # Many bodies may come at once, whose heads came one after the other.
+            message = await receive()
+            self._check(scope, state.get("at_work", 0))
+            return message
+
+        await self._app(scope, receive_and_check, send)
+
+    def _check(self, scope: Scope, at_work: int) -> None:
         if at_work > self._limit:
             path = scope["path"].removeprefix(scope.get("root_path", ""))
             if path not in self._exempt:
                 raise Overloaded
-        await self._app(scope, receive, send)

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.load import READY, TOKEN, Client, Tally, ask_on
+from tests.support.load import READY, TOKEN, VALID, Client, Tally, ask_on
 from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, Service, running
 from tests.support.raw_http import JSON, connect, read_answer, request
 from tests.support.server import KEY, SECRET
@@ -72,6 +72,20 @@ def test_answers_close_their_connections_while_the_service_drains() -> None:
         assert (answer.status_code, answer.headers["connection"]) == (503, "close")
         assert "draining" in answer.json()["reasons"]
         assert client.get(f"{service.url}/health/live").status_code == 200
+        assert service.process.wait(10) == 0
+
+
+def test_a_body_that_was_asked_for_closes_its_connection_while_the_service_drains() -> None:
+    """The drain began after its head, and before its body."""
+    head = request("POST", "/api/token", JSON, f"Content-Length: {len(VALID)}", "Expect: 100-continue")
+    with service_with(DRAIN_SECONDS="2") as service, connect(service.url) as connection:
+        connection.sendall(head)
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        service.process.terminate()
+        wait_for_line(service, "Not ready")
+        connection.sendall(VALID)
+        answer = read_answer(connection)
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
         assert service.process.wait(10) == 0
 
 

@@ -10,7 +10,7 @@ import httpx
 
 from tests.support.load import READY, TOKEN, VALID, Client, Tally, ask_on
 from tests.support.process import COMMAND, ROOT, running
-from tests.support.raw_http import JSON, answers_from, connect, request
+from tests.support.raw_http import JSON, answers_from, connect, read_answer, request
 from tests.support.server import KEY, SECRET
 
 LIMIT = 32
@@ -73,6 +73,25 @@ def test_slow_bodies_keep_nobody_out() -> None:
             assert httpx.post(f"{service.url}/token", json=json.loads(VALID)).status_code == 200
         for connection in slow:
             connection.close()
+
+
+def test_bodies_that_come_together_are_too_much_at_once() -> None:
+    """Their heads came before, when there was nothing to do: each is answered or refused all the same."""
+    head = request("POST", "/api/token", JSON, f"Content-Length: {len(VALID)}")
+    # A token that waits for its line in the log keeps the others waiting.
+    variables = {"MAX_IN_FLIGHT": "1", "AUDIT_REQUIRED": "true"}
+    with running(COMMAND, ROOT, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, **variables) as service:
+        crowd = [connect(service.url) for _ in range(60)]
+        for connection in crowd:
+            connection.sendall(head)
+        time.sleep(0.5)
+        for connection in crowd:
+            connection.sendall(VALID)
+        answers = [read_answer(connection) for connection in crowd]
+        for connection in crowd:
+            connection.close()
+    assert {answer.status for answer in answers} == {200, 503}
+    assert {answer.json().get("errorCode") for answer in answers} == {None, "OVERLOADED"}
 
 
 LIMITED = 'ulimit -n 64; exec "$@"'

@@ -1,5 +1,6 @@
 """Too many requests at once are refused, in the order in which they came."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -42,6 +43,26 @@ async def test_a_request_that_is_not_all_there_goes_by_what_there_is_to_do() -> 
     for _ in range(LIMIT + 1):
         load.begin()
     assert not await passes({"state": {}}, load)
+
+
+@pytest.mark.parametrize(("at_work", "expected"), [(2, True), (3, False)])
+async def test_a_body_that_comes_when_there_is_too_much_is_not_read(at_work: int, *, expected: bool) -> None:
+    """Its request was let in when there was nothing to do, and is at work only now."""
+    state: dict[str, Any] = {}
+    read = []
+
+    async def receive() -> dict[str, Any]:
+        state["at_work"] = at_work
+        return {"type": "http.request"}
+
+    async def app(_scope: object, receive: Any, _send: object) -> None:
+        read.append(await receive())
+
+    layer = Shedding(app, Contract.load(), Load(), LIMIT)
+    refusal = nullcontext() if expected else pytest.raises(Overloaded)
+    with refusal:
+        await layer({"path": "/api/token", "state": state}, receive, None)  # type: ignore[arg-type]
+    assert bool(read) == expected
 
 
 @pytest.mark.parametrize("root", ["", "/voice"])
