@@ -16,7 +16,7 @@ from pathlib import Path
 
 PREFIX = "/voice"
 SITE = Path(__file__).parent.parent.parent / "deploy" / "nginx" / "token-api.conf"
-"""What an operator puts into nginx's configuration; the tests change the two addresses only."""
+"""What an operator puts into nginx's configuration; in the tests with other addresses, and less patience."""
 
 # All that nginx writes is in the folder that it is started with. The second server is the shortest that
 # works: it tidies paths up, and lets through whatever headers its callers send.
@@ -41,6 +41,8 @@ http {{
 }}
 """
 _LOOPBACK = "127.0.0.1"
+HEAD_SECONDS = 1
+"""How long nginx waits for a head, in the tests."""
 _START_SECONDS = 10
 _STOP_SECONDS = 5
 
@@ -69,8 +71,8 @@ class Nginx:
 
 
 @contextmanager
-def run_nginx(service_port: int) -> Iterator[Nginx]:
-    """Run nginx on free ports, before a service on the loopback interface, and stop it at the end.
+def run_nginx(*service_ports: int) -> Iterator[Nginx]:
+    """Run nginx on free ports, before services on the loopback interface, and stop it at the end.
 
     Raises:
         NginxUnavailable: there is none.
@@ -81,8 +83,11 @@ def run_nginx(service_port: int) -> Iterator[Nginx]:
     nginx = Nginx(*(f"http://{address}" for address in addresses))
     with tempfile.TemporaryDirectory(prefix="nginx-") as name:
         folder = Path(name)
+        servers = " ".join(f"server {_LOOPBACK}:{port};" for port in service_ports)
         site = _replace(SITE.read_text(encoding="utf-8"), "listen 80;", f"listen {addresses[0]};")
-        site = _replace(site, "server 127.0.0.1:7071;", f"server {_LOOPBACK}:{service_port};")
+        site = _replace(site, "server 127.0.0.1:7071;", servers)
+        patience = f"client_header_timeout {HEAD_SECONDS}s;"
+        site = _replace(site, "client_header_timeout 10s;", patience)
         (folder / "site.conf").write_text(site, encoding="utf-8")
         main = _MAIN.format(user=_user(), plain=addresses[1])
         (folder / "nginx.conf").write_text(main, encoding="utf-8")

@@ -32,12 +32,14 @@ class Answer:
         return json.loads(self.content)
 
 
-def connect(url: str) -> socket.socket:
-    """Open a connection to the server of a URL, on which each send is a packet."""
+def connect(url: str, address: str | None = None) -> socket.socket:
+    """Open a connection to the server of a URL, from an address of this machine; each send is a packet."""
     parts = urlsplit(url)
     assert parts.hostname
     assert parts.port
-    connection = socket.create_connection((parts.hostname, parts.port), timeout=_DEADLINE_SECONDS)
+    source = None if address is None else (address, 0)
+    server = (parts.hostname, parts.port)
+    connection = socket.create_connection(server, timeout=_DEADLINE_SECONDS, source_address=source)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
