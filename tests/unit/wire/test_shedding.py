@@ -66,12 +66,12 @@ async def test_a_body_that_comes_when_there_is_too_much_is_not_read(at_work: int
 
 
 @pytest.mark.parametrize("root", ["", "/voice"])
-@pytest.mark.parametrize("check", ["live", "ready"])
-async def test_health_checks_are_always_answered(root: str, check: str) -> None:
+@pytest.mark.parametrize("path", ["/api/health/live", "/api/health/ready", "/api/metrics"])
+async def test_what_watches_the_service_is_always_answered(root: str, path: str) -> None:
     """An orchestrator would take the process for dead; behind a path prefix as well."""
-    scope = {"path": f"{root}/api/health/{check}", "root_path": root, "state": {"at_work": 300}}
+    scope = {"path": f"{root}{path}", "root_path": root, "state": {"at_work": 300}}
     assert await passes(scope)
-    assert not await passes({**scope, "path": f"{root}/api/health/{check}/"})
+    assert not await passes({**scope, "path": f"{root}{path}/"})
 
 
 def test_the_peak_is_of_the_time_since_it_was_taken() -> None:
