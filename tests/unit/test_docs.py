@@ -209,7 +209,12 @@ def test_every_setting_is_listed_with_its_default() -> None:
         assert listed[name.upper()].lower() == text.lower(), name
 
 
-def test_every_error_code_is_listed_with_its_status() -> None:
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [(INTEGRATE, "Errors"), (OPERATE, "Error codes")],
+    ids=["integrate", "operate"],
+)
+def test_every_error_code_is_listed_with_its_status(page: str, heading: str) -> None:
     """The table has each `errorCode` of the contract, with the status of its examples."""
     statuses = {
         example["value"]["errorCode"]: str(example["value"]["statusCode"])
@@ -218,9 +223,17 @@ def test_every_error_code_is_listed_with_its_status() -> None:
         for example in response["content"].get("application/json", {}).get("examples", {}).values()
         if "errorCode" in example["value"]
     }
-    listed = {row[0].strip("`"): row[1] for row in rows(section(INTEGRATE, "Errors"))}
+    listed = {row[0].strip("`"): row[1] for row in rows(section(page, heading))}
     assert list(listed) == schema("ErrorResponse")["properties"]["errorCode"]["enum"]
     assert listed == statuses
+
+
+def test_whoever_kills_is_told_how_long_to_wait() -> None:
+    """The sum of the guide is that of the defaults, and of what a worker may take beyond."""
+    words = r"`DRAIN_SECONDS` \+ `SHUTDOWN_GRACE_SECONDS` \+ (\d+) s, which is (\d+) s by default"
+    ((margin, total),) = re.findall(words, section(OPERATE, "How it stops"))
+    given = [Settings.model_fields[name].default for name in ("drain_seconds", "shutdown_grace_seconds")]
+    assert int(total) == int(margin) + sum(given)
 
 
 @pytest.mark.parametrize(
