@@ -22,6 +22,7 @@ from app.operation.exposition import exposed
 from app.operation.load import Load
 from app.operation.log_writer import LogWriter
 from app.operation.supervision import end_with_parent
+from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
 from app.settings.workers import hand_on_metrics_directory
 from app.wire.protocol import HttpProtocol
@@ -219,7 +220,10 @@ def _metrics_of_workers(settings: Settings) -> Iterator[Callable[[int], None]]:
 def work(listener: socket, on_start: Callable[[], None]) -> None:
     """Serve at a socket as one of several workers, as the environment says."""
     _prepare()
-    settings = Settings.from_environment()
+    try:
+        settings = Settings.from_environment()
+    except InvalidSettings as error:  # A file that was good when the first workers started.
+        sys.exit(f"The environment cannot be used:\n{error}")
     log = logs.configure(settings.log_level, settings.log_format)
     end_with_parent()
     if not run(settings, log, [listener], on_start):

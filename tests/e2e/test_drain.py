@@ -1,15 +1,18 @@
 """Signals under load, to real processes: nobody who follows readiness notices that a service stops."""
 
 import asyncio
+import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from app.callers.api_keys import new_key
 from tests.support.load import READY, TOKEN, VALID, Client, Tally, ask_on
 from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, Service, running
 from tests.support.raw_http import JSON, connect, read_answer, request
@@ -256,6 +259,43 @@ def test_sighup_while_others_are_leaving_replaces_those_that_stay() -> None:
         while len(workers_of(service)) > 2:
             assert time.monotonic() < deadline, "there are too many"
             time.sleep(0.05)
+
+
+def test_sighup_has_the_file_of_api_keys_read_anew(tmp_path: Path) -> None:
+    """The new key is let in, and the old one is not; a broken file changes nothing, and is named."""
+    file = tmp_path / "digests"
+    keys = {name: new_key() for name in ("old", "new")}
+
+    def statuses(service: Service) -> dict[str, int]:
+        url, body = f"{service.url}/token", json.loads(VALID)
+        return {
+            name: httpx.post(url, json=body, headers={"X-API-Key": key}).status_code
+            for name, (key, _) in keys.items()
+        }
+
+    def hang_up(service: Service, until: Callable[[], bool]) -> None:
+        service.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not until():
+            assert time.monotonic() < deadline, "nothing comes of it"
+            time.sleep(0.05)
+
+    file.write_text(f"old:{keys['old'][1]}")
+    variables = {"AUTH": "api-key", "API_KEY_DIGESTS_FILE": str(file), "WORKERS": "2"}
+    with service_with(**variables) as service:
+        wait_for_workers(service, 2)
+        before = workers_of(service)
+        assert statuses(service) == {"old": 200, "new": 401}
+        file.write_text(f"new:{keys['new'][1]}")
+        hang_up(service, lambda: not workers_of(service) & before and len(workers_of(service)) == 2)
+        serving = workers_of(service)
+        assert statuses(service) == {"old": 401, "new": 200}
+        file.write_text("broken")
+        hang_up(service, lambda: "could not start" in service.logged())
+        assert statuses(service) == {"old": 401, "new": 200}
+        assert workers_of(service) == serving
+    assert "API_KEY_DIGESTS_FILE: must" in service.output
+    assert "Traceback" not in service.output
 
 
 def test_a_process_alone_goes_on_after_sighup() -> None:
