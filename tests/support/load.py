@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -25,13 +25,13 @@ class Tally:
         statuses: how often each status was answered.
         failures: what went wrong where there was no answer.
         seconds: how long each answer with 200 took.
-        tokens: the bodies of the answers with 200, where they are wanted.
+        bodies: of the answers with 200; a deque keeps the last ones only.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
+    bodies: MutableSequence[bytes] = field(default_factory=list)
 
     @property
     def asked(self) -> int:
@@ -80,8 +80,25 @@ class Client:
                 await writer.wait_closed()
 
 
-async def ask_on(url: str, tally: Tally, goes_on: Callable[[], bool], *, wanted: bytes = TOKEN) -> None:
-    """Ask again and again, as one client, as long as that is wanted."""
+async def ask_on(  # noqa: PLR0913  # a client has its ways
+    url: str,
+    tally: Tally,
+    goes_on: Callable[[], bool],
+    *,
+    wanted: bytes = TOKEN,
+    pause_seconds: float = 0,
+    keeps: bool = True,
+) -> None:
+    """Ask again and again, as one client, as long as that is wanted.
+
+    Args:
+        url: of the service.
+        tally: gets what becomes of the requests.
+        goes_on: tells whether to ask again.
+        wanted: the request.
+        pause_seconds: how long to wait after each answer.
+        keeps: whether the connection is kept for the next request.
+    """
     client = Client(url)
     while goes_on():
         begun = time.perf_counter()
@@ -95,4 +112,8 @@ async def ask_on(url: str, tally: Tally, goes_on: Callable[[], bool], *, wanted:
         if status == 200:
             tally.seconds.append(time.perf_counter() - begun)
             tally.bodies.append(body)
+        if not keeps:
+            await client.leave()
+        if pause_seconds:
+            await asyncio.sleep(pause_seconds)
     await client.leave()
