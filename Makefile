@@ -9,6 +9,7 @@ SOURCES := app benchmarks examples tests
 SEED ?= 1
 PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
+MINUTES ?= 5
 
 HOST ?= 127.0.0.1
 PORT ?= 7071
@@ -24,7 +25,7 @@ export ANONYMOUS = import datetime, json; from app.wire.contract import Contract
 	print(json.dumps(Contract.load(anonymous).document))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo mock wheel test unit contract e2e pythons coverage lint format types spec-lint check mutants bench lock clean
+.PHONY: help install run demo mock wheel test unit contract e2e pythons coverage lint format types spec-lint check mutants soak bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
@@ -102,6 +103,9 @@ check: lint types spec-lint coverage  ## All of it: what CI runs
 
 mutants: $(BIN)/.dev  ## Plant faults one at a time, and see each found by a test; takes minutes
 	$(BIN)/python -m tests.mutants
+
+soak: $(BIN)/.dev  ## Run the service for MINUTES under load, rotation, restarts, kills, overload, hostile bytes
+	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 bench: $(BIN)/.dev  ## Compare with peers, in ten minutes; needs Node, Go, wrk, two idle cores; BEFORE=COMMIT adds an older one
 	$(BIN)/python -m benchmarks $(if $(BEFORE),--before $(BEFORE))
