@@ -315,9 +315,8 @@ FAULTS = [
         "contract/test_rotation.py",
         (
             "the files are read at the start only",
-            "in (signing_key, issuer) if source",
-            "in (issuer,) if source",
-            1,
+            "in (parts.signing_key, parts.issuer, gauges) if source",
+            "in (parts.issuer, gauges) if source",
         ),
         ("a broken file is not to be seen", "lambda: signing_key.is_broken", "lambda: False"),
         ("a weak secret is not to be seen", "lambda: signing_key.is_weak", "lambda: False"),
@@ -698,8 +697,8 @@ FAULTS = [
         ),
         (
             "requests leave no audit line",
-            "        partial(AuditLog, observe=observe),\n        partial(CrossOrigin",
-            "        _NoAuditLog,\n        partial(CrossOrigin",
+            "        partial(AuditLog, observe=metrics.observe if metrics else None),\n",
+            "",
         ),
         (
             "paths are not exact",
@@ -788,7 +787,7 @@ FAULTS = [
         ),
         (
             "the framework verifies callers by itself",
-            "        security_map=_authentication(settings, issuer).security_map(),\n",
+            "        security_map=_authentication(settings, parts.issuer).security_map(),\n",
             "",
         ),
         (
@@ -812,8 +811,8 @@ FAULTS = [
         "contract/test_issuer.py contract/test_rate_limits.py",
         (
             "the issuer is asked when a caller comes",
-            "watching = (parts.signing_key, parts.issuer, gauges)",
-            "watching = (parts.signing_key, gauges)",
+            "in (parts.signing_key, parts.issuer, gauges) if source",
+            "in (parts.signing_key, gauges) if source",
         ),
         (
             "a service that can verify nobody is ready",
@@ -1674,20 +1673,52 @@ FAULTS = [
         "app/main.py",
         "contract/test_metrics.py contract/test_metrics_of_workers.py",
         ("requests are not counted", "metrics.observe if metrics else None", "None"),
-        (
-            "metrics are those of a second ago",
-            "        self.refresh()\n        return self.render()",
-            "        return self.render()",
-        ),
         ("each worker tells of itself", "directory=metrics_directory()", "directory=None"),
         ("metrics are public although they have a port", " and settings.metrics_port is None", ""),
     ),
     *_in(
         "app/__main__.py",
         "contract/test_metrics_of_workers.py",
-        ("a killed worker is not forgotten", "                self._gone(pid)\n", "                pass\n"),
-        ("others' metrics are ours", "        hand_on_metrics_directory(None)\n", ""),
         ("nobody says that the port is taken", "        _check_metrics_port(settings)\n", ""),
+    ),
+    *_in(
+        "app/server.py",
+        "contract/test_metrics_of_workers.py",
+        (
+            "a killed worker is not forgotten",
+            "yield partial(metrics.forget, directory=directory)",
+            "yield lambda _pid: None",
+        ),
+        ("others' metrics are ours", "    hand_on_metrics_directory(None)\n", ""),
+    ),
+    *_in(
+        "app/operation/gauges.py",
+        "unit/operation/test_gauges.py",
+        (
+            "metrics are those of a second ago",
+            "        self.refresh()\n        return self._metrics.render()",
+            "        return self._metrics.render()",
+        ),
+        (
+            "metrics are those of the start",
+            "        while True:\n            self.refresh()\n",
+            "        self.refresh()\n        while True:\n",
+        ),
+        (
+            "why it is not ready is not in the metrics",
+            "reasons, is_ready = error.codes, False",
+            "reasons, is_ready = [], False",
+        ),
+        (
+            "a service that is not ready has a gauge that says so not",
+            "error.codes, False",
+            "error.codes, True",
+        ),
+        (
+            "a warning makes metrics say that it is not ready",
+            "self._readiness.check(), True",
+            "(found := self._readiness.check()), not found",
+        ),
     ),
     *_in(
         "app/operation/logs.py",
@@ -1872,9 +1903,9 @@ FAULTS = [
         ),
     ),
     *_in(
-        "app/__main__.py",
+        "app/server.py",
         "unit/test_command_line.py contract/test_process.py",
-        ("the mount prefix is not passed on", "            root_path=settings.root_path,\n", ""),
+        ("the mount prefix is not passed on", "        root_path=settings.root_path,\n", ""),
         ("the server names itself", "server_header=False", "server_header=True"),
         (
             "what callers say of themselves is believed",
@@ -1887,11 +1918,11 @@ FAULTS = [
             'forwarded_allow_ips="*"',
         ),
         ("the server closes before the proxy does", "_KEEP_ALIVE_SECONDS = 75", "_KEEP_ALIVE_SECONDS = 5"),
-        (
-            "a request that stalls is cut off at the end",
-            "math.ceil(settings.body_timeout_seconds) + _SHUTDOWN_MARGIN_SECONDS",
-            "1",
-        ),
+        ("nobody is told what to mend", "        report(settings)\n", "        pass\n"),
+    ),
+    *_in(
+        "app/__main__.py",
+        "unit/test_command_line.py contract/test_process.py",
         (
             "settings that cannot be used end in a traceback",
             "except InvalidSettings as error:",
@@ -1902,7 +1933,6 @@ FAULTS = [
             "except TokensDiffer as error:",
             "except KeyError as error:",
         ),
-        ("nobody is told what to mend", "    report(settings)\n", ""),
     ),
     *_in(
         "app/__main__.py",
