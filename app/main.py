@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from connexion.middleware import ConnexionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
@@ -17,40 +17,19 @@ from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
 from inflection import underscore
 
-from app.callers.api_keys import ApiKeys
-from app.callers.caller import ClaimNames
 from app.handlers import Handlers
 from app.operation import logs
 from app.operation.audit import AuditLog
 from app.operation.drain import Drain
 from app.operation.exposition import exposed
-from app.operation.gauges import Gauges, Sources
 from app.operation.load import Load
 from app.operation.log_writer import LogWriter
-from app.operation.metrics import Metrics
-from app.operation.readiness import (
-    AUDIT_UNAVAILABLE,
-    AUTHENTICATION_OFF,
-    DRAINING,
-    ISSUER_UNREACHABLE,
-    KEYS_FILE_BROKEN,
-    LOG_UNWRITABLE,
-    MISSING_CREDENTIALS,
-    REDIS_UNREACHABLE,
-    WEAK_SECRET,
-    Readiness,
-)
 from app.operation.supervision import end_with_parent, is_worker
 from app.operation.write_ahead import WriteAhead
-from app.settings.reading import InvalidSettings
+from app.parts import Given, Parts, make_parts
 from app.settings.settings import Settings
-from app.settings.workers import metrics_directory
-from app.tokens.admission import AdmissionPolicy
-from app.tokens.credentials import STRONG_SECRET_BYTES, Credentials
-from app.tokens.key_files import KeyFiles
-from app.tokens.policy import TokenPolicy
+from app.tokens.credentials import STRONG_SECRET_BYTES
 from app.tokens.service import TokenService
-from app.tokens.signing_key import SigningKey
 from app.wire.authentication import Authentication
 from app.wire.contract import Contract
 from app.wire.cors import CrossOrigin
@@ -66,27 +45,12 @@ from app.wire.throttling import Throttling
 from app.wire.validation import RequestValidation
 
 if TYPE_CHECKING:
-    from app.callers.issuer import Issuer
-    from app.callers.rate_limits import RateLimits
     from app.operation.tracing import Traces
 
 logger = logging.getLogger(__name__)
 
 # They come all the time, and say nothing of a token.
 _UNTRACED = {"Health", "Metrics"}
-
-
-class _Parts(NamedTuple):
-    """What there is once in a process, whatever requests there are."""
-
-    tokens: TokenService
-    signing_key: SigningKey
-    issuer: "Issuer | None"
-    limits: "RateLimits | None"
-    drain: Drain
-    load: Load
-    log: LogWriter | None
-    traces: "Traces | None"
 
 
 def create_app(
@@ -112,26 +76,14 @@ def create_app(
             max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),
         )
     )
-    tokens = tokens or _token_service(settings, contract.max_token_bytes)
-    parts = _Parts(
-        tokens=tokens,
-        signing_key=SigningKey(tokens, _key_files(settings)),
-        issuer=_issuer(settings),
-        limits=_rate_limits(settings),
-        drain=drain or Drain(),
-        load=load or Load(),
-        log=log,
-        traces=_traces(settings, contract),
-    )
-    readiness = _readiness(settings, parts)
-    metrics = _metrics(settings, contract)
-    gauges = Gauges(metrics, readiness, _sources(parts)) if metrics else None
+    parts = make_parts(settings, contract, Given(tokens, drain, load, log))
+    gauges = parts.gauges
     # Without metrics nothing leads there.
-    handlers = Handlers(tokens, settings.livekit_url, readiness, gauges.scrape if gauges else str)
+    handlers = Handlers(parts.tokens, settings.livekit_url, parts.readiness, gauges.scrape if gauges else str)
     app = ConnexionMiddleware(
         not_found,
-        middlewares=_the_way_of_a_request(contract, settings, parts, metrics),
-        lifespan=partial(_lifespan, parts=parts, gauges=gauges, listen=_metrics_port(settings)),
+        middlewares=_the_way_of_a_request(contract, settings, parts),
+        lifespan=partial(_lifespan, parts=parts, listen=_metrics_port(settings)),
     )
     app.add_api(
         # The copy is for Connexion, which writes into the document that it is given.
@@ -141,7 +93,7 @@ def create_app(
         swagger_ui_options=SwaggerUIOptions(
             serve_spec=False, spec_path=PublishedContract.DOCUMENT, swagger_ui=settings.swagger_ui
         ),
-        security_map=_authentication(settings, parts.issuer).security_map(),
+        security_map=parts.authentication.security_map(),
         # Connexion hands on to each layer what it does not know itself.
         contract=contract,
         body_timeout_seconds=settings.body_timeout_seconds,
@@ -150,16 +102,14 @@ def create_app(
     return app
 
 
-def _the_way_of_a_request(
-    contract: Contract, settings: Settings, parts: _Parts, metrics: Metrics | None
-) -> list[Any]:
+def _the_way_of_a_request(contract: Contract, settings: Settings, parts: Parts) -> list[Any]:
     """List the layers, outermost first; an answer comes back through them the other way round."""
     base_path = contract.base_path
     return [
         LifespanMiddleware,
         *_tracing(contract, parts.traces),
         partial(RequestId, contract=contract),
-        partial(AuditLog, observe=metrics.observe if metrics else None),
+        partial(AuditLog, observe=parts.metrics.observe if parts.metrics else None),
         partial(CrossOrigin, origins=settings.cors_allowed_origins),
         ErrorResponses,
         partial(Shedding, contract=contract, load=parts.load, limit=settings.max_in_flight),
@@ -211,33 +161,6 @@ def report(settings: Settings) -> None:
         logger.warning("CORS_ALLOWED_ORIGINS is *: any web page may ask for tokens.")
 
 
-def _token_service(settings: Settings, max_bytes: int) -> TokenService:
-    key, secret = settings.livekit_api_key, settings.livekit_api_secret
-    credentials = Credentials(key, secret.get_secret_value()) if key and secret else None
-    policy = TokenPolicy(
-        ttl=timedelta(seconds=settings.token_ttl_seconds),
-        publish_sources=settings.livekit_publish_sources,
-        can_publish_data=settings.livekit_can_publish_data,
-        agents=settings.livekit_agents,
-        max_bytes=max_bytes,
-        max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),
-    )
-    return TokenService(credentials, policy, AdmissionPolicy(settings.room_name_prefix))
-
-
-def _key_files(settings: Settings) -> KeyFiles | None:
-    if settings.missing_credentials or not settings.key_files:
-        return None
-    secret = settings.livekit_api_secret
-    return KeyFiles(
-        settings.livekit_api_key,
-        secret.get_secret_value() if secret else None,
-        settings.livekit_api_key_file,
-        settings.livekit_api_secret_file,
-        settings.livekit_keys_file,
-    )
-
-
 def _capabilities(settings: Settings) -> set[str]:
     """Find what this deployment has of what the contract's `x-only-with` names."""
     return {
@@ -249,49 +172,6 @@ def _capabilities(settings: Settings) -> set[str]:
         *(["auditRequired"] if settings.audit_required else []),
         *(["metrics"] if settings.metrics and settings.metrics_port is None else []),
     }
-
-
-# What verifies signatures is nineteen megabytes, and what counts requests some more: for who needs it.
-def _issuer(settings: Settings) -> "Issuer | None":
-    if settings.oidc_issuer is None:
-        return None
-    from app.callers.issuer import Issuer  # noqa: PLC0415
-
-    return Issuer(settings.oidc_issuer)
-
-
-def _authentication(settings: Settings, issuer: "Issuer | None") -> Authentication:
-    keys = ApiKeys(settings.api_keys) if settings.api_keys else None
-    if issuer is None or settings.oidc_audience is None:
-        return Authentication(None, keys)
-    from app.callers.tokens import CallerTokens  # noqa: PLC0415
-
-    names = ClaimNames(settings.oidc_identity_claim, settings.oidc_name_claim, settings.oidc_rooms_claim)
-    tokens = CallerTokens(issuer, settings.oidc_audience, settings.oidc_algorithms, names)
-    return Authentication(tokens, keys)
-
-
-def _rate_limits(settings: Settings) -> "RateLimits | None":
-    if not settings.is_limited:
-        return None
-    from app.callers.rate_limits import RateLimits  # noqa: PLC0415
-
-    return RateLimits(settings.rate_limit, settings.rate_limit_total, settings.rate_limit_storage)
-
-
-def _traces(settings: Settings, contract: Contract) -> "Traces | None":
-    if settings.otel_exporter_otlp_endpoint is None:
-        return None
-    try:
-        from app.operation.tracing import Traces  # noqa: PLC0415
-
-        return Traces(settings.otel_exporter_otlp_endpoint, contract.document["info"]["version"])
-    except ModuleNotFoundError:
-        raise InvalidSettings(
-            "OTEL_EXPORTER_OTLP_ENDPOINT: needs OpenTelemetry; pip install 'livekit-token-api[otel]'"
-        ) from None
-    except ValueError as error:
-        raise InvalidSettings(f"OTEL_…: OpenTelemetry cannot use one of its variables: {error}") from None
 
 
 def _tracing(contract: Contract, traces: "Traces | None") -> list[Any]:
@@ -309,51 +189,6 @@ def _tags_of(item: Mapping[str, Any]) -> set[str]:
     return {tag for operation in operations for tag in operation.get("tags", ())}
 
 
-def _readiness(settings: Settings, parts: _Parts) -> Readiness:
-    tokens, signing_key, issuer, limits, drain = (
-        parts.tokens,
-        parts.signing_key,
-        parts.issuer,
-        parts.limits,
-        parts.drain,
-    )
-    log, without_log = parts.log, AUDIT_UNAVAILABLE if settings.audit_required else LOG_UNWRITABLE
-    return Readiness(
-        [
-            (DRAINING, lambda: drain.is_draining),
-            (without_log, lambda: log is not None and not log.is_writable),
-            (MISSING_CREDENTIALS, lambda: not tokens.can_sign),
-            (KEYS_FILE_BROKEN, lambda: signing_key.is_broken),
-            (WEAK_SECRET, lambda: signing_key.is_weak),
-            (ISSUER_UNREACHABLE, lambda: issuer is not None and not issuer.is_known),
-            (AUTHENTICATION_OFF, lambda: settings.auth == ("none",)),
-            (REDIS_UNREACHABLE, lambda: limits is not None and not limits.is_enforced),
-        ]
-    )
-
-
-def _metrics(settings: Settings, contract: Contract) -> Metrics | None:
-    if not settings.metrics:
-        return None
-    operations = contract.operations.items()
-    return Metrics(
-        {name: rule.statuses for name, rule in operations},
-        issuing=[name for name, rule in operations if rule.body],
-        error_codes=contract.error_codes,
-        reasons=contract.reasons,
-        directory=metrics_directory(),
-    )
-
-
-def _sources(parts: _Parts) -> Sources:
-    signing_key, log = parts.signing_key, parts.log
-    return Sources(
-        in_flight=parts.load.take_peak,
-        key_timestamp=lambda: signing_key.in_use_since,
-        lost=lambda: log.lost if log else 0,
-    )
-
-
 def _metrics_port(settings: Settings) -> tuple[str, int] | None:
     """Find where this process shows metrics by itself; of several workers, the process above them does."""
     if settings.metrics_port is None or settings.workers > 1:
@@ -362,13 +197,11 @@ def _metrics_port(settings: Settings) -> tuple[str, int] | None:
 
 
 @asynccontextmanager
-async def _lifespan(
-    _app: object, parts: _Parts, gauges: Gauges | None, listen: tuple[str, int] | None
-) -> AsyncIterator[None]:
+async def _lifespan(_app: object, parts: Parts, listen: tuple[str, int] | None) -> AsyncIterator[None]:
     # What was made for the start stays: the garbage collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    limits = parts.limits
+    limits, gauges = parts.limits, parts.gauges
     watches = {
         asyncio.create_task(source.watch()) for source in (parts.signing_key, parts.issuer, gauges) if source
     }

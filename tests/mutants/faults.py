@@ -318,6 +318,10 @@ FAULTS = [
             "in (parts.signing_key, parts.issuer, gauges) if source",
             "in (parts.issuer, gauges) if source",
         ),
+    ),
+    *_in(
+        "app/parts.py",
+        "contract/test_rotation.py",
         ("a broken file is not to be seen", "lambda: signing_key.is_broken", "lambda: False"),
         ("a weak secret is not to be seen", "lambda: signing_key.is_weak", "lambda: False"),
     ),
@@ -697,7 +701,7 @@ FAULTS = [
         ),
         (
             "requests leave no audit line",
-            "        partial(AuditLog, observe=metrics.observe if metrics else None),\n",
+            "        partial(AuditLog, observe=parts.metrics.observe if parts.metrics else None),\n",
             "",
         ),
         (
@@ -712,6 +716,10 @@ FAULTS = [
             "body_timeout_seconds=settings.body_timeout_seconds",
             "body_timeout_seconds=3600",
         ),
+    ),
+    *_in(
+        "app/parts.py",
+        "contract/test_layers.py contract/test_hostile_input.py",
         ("a list of agents has no effect", "        agents=settings.livekit_agents,\n", ""),
         (
             "a lifetime of tokens has no effect",
@@ -753,11 +761,6 @@ FAULTS = [
             "",
         ),
         (
-            "the limits are swapped",
-            "RateLimits(settings.rate_limit, settings.rate_limit_total,",
-            "RateLimits(settings.rate_limit_total, settings.rate_limit,",
-        ),
-        (
             "a prefix of rooms is not in the contract",
             "if settings.room_name_prefix or settings.oidc_rooms_claim else",
             "if settings.oidc_rooms_claim else",
@@ -766,6 +769,25 @@ FAULTS = [
             "a list of agents is not in the contract",
             '        *(["agentPolicy"] if settings.livekit_agents is not None else []),\n',
             "",
+        ),
+        (
+            "the longest validity is not in the contract",
+            "max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),\n        )\n",
+            "max_ttl=timedelta(days=1),\n        )\n",
+        ),
+        (
+            "the framework verifies callers by itself",
+            "        security_map=parts.authentication.security_map(),\n",
+            "",
+        ),
+    ),
+    *_in(
+        "app/parts.py",
+        "contract/test_callers.py contract/test_rate_limits.py contract/test_hostile_callers.py",
+        (
+            "the limits are swapped",
+            "RateLimits(settings.rate_limit, settings.rate_limit_total,",
+            "RateLimits(settings.rate_limit_total, settings.rate_limit,",
         ),
         (
             "a prefix of rooms has no effect",
@@ -779,16 +801,6 @@ FAULTS = [
                 "        max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),\n"
             ),
             "        max_bytes=max_bytes,\n",
-        ),
-        (
-            "the longest validity is not in the contract",
-            "max_ttl=timedelta(seconds=settings.max_token_ttl_seconds),\n        )\n",
-            "max_ttl=timedelta(days=1),\n        )\n",
-        ),
-        (
-            "the framework verifies callers by itself",
-            "        security_map=_authentication(settings, parts.issuer).security_map(),\n",
-            "",
         ),
         (
             "the claims that the operator chose are not read",
@@ -815,6 +827,15 @@ FAULTS = [
             "in (parts.signing_key, gauges) if source",
         ),
         (
+            "that Redis is away is found out by the first caller",
+            "        await limits.prepare()\n",
+            "        pass\n",
+        ),
+    ),
+    *_in(
+        "app/parts.py",
+        "contract/test_issuer.py contract/test_rate_limits.py",
+        (
             "a service that can verify nobody is ready",
             "issuer is not None and not issuer.is_known",
             "issuer is not None and False",
@@ -823,11 +844,6 @@ FAULTS = [
             "it is not said of the health that nobody is limited",
             "limits is not None and not limits.is_enforced",
             "limits is not None and False",
-        ),
-        (
-            "that Redis is away is found out by the first caller",
-            "        await limits.prepare()\n",
-            "        pass\n",
         ),
     ),
     *_in(
@@ -1672,9 +1688,13 @@ FAULTS = [
     *_in(
         "app/main.py",
         "contract/test_metrics.py contract/test_metrics_of_workers.py",
-        ("requests are not counted", "metrics.observe if metrics else None", "None"),
-        ("each worker tells of itself", "directory=metrics_directory()", "directory=None"),
+        ("requests are not counted", "parts.metrics.observe if parts.metrics else None", "None"),
         ("metrics are public although they have a port", " and settings.metrics_port is None", ""),
+    ),
+    *_in(
+        "app/parts.py",
+        "contract/test_metrics.py contract/test_metrics_of_workers.py",
+        ("each worker tells of itself", "directory=metrics_directory()", "directory=None"),
     ),
     *_in(
         "app/__main__.py",
