@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app import main
+from app.operation import gauges
 from app.tokens.admission import UNRESTRICTED, Entitlement
 from app.tokens.orders import TokenOrder
 from app.tokens.service import IssuedToken, TokenService
@@ -131,7 +131,7 @@ def test_why_the_service_is_not_ready_can_be_seen() -> None:
 
 def test_a_scrape_tells_what_is_so_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not what was so when the numbers were last taken down for others."""
-    monkeypatch.setattr(main, "_REFRESH_SECONDS", 3600)
+    monkeypatch.setattr(gauges, "_PERIOD_SECONDS", 3600)
 
     class Losing(TokenService):
         can_sign = True
