@@ -16,8 +16,9 @@ from benchmarks.servers import KEY, LIVEKIT_URL, SECRET, Running
 ORIGIN = "http://localhost:4200"
 ORDER = {"roomName": "support-4711", "participantIdentity": "alice"}
 
-_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN = 200, 400, 401, 403
+_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 400, 401, 403, 404
 _REQUEST_ID = "check-1"
+_METRICS = "/api/metrics"
 _DEFAULT_TTL = 3600
 _ORDERS: tuple[Mapping[str, Any], ...] = (
     ORDER,
@@ -61,6 +62,13 @@ class Client:
         content = json.loads(response.read())
         return Answer(response.status, {n.lower(): v for n, v in response.getheaders()}, content)
 
+    def status_of(self, path: str) -> int:
+        """Ask for a document, and tell the status of the answer."""
+        self._connection.request("GET", path)
+        response = self._connection.getresponse()
+        response.read()
+        return response.status
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -79,6 +87,9 @@ def check(running: Running) -> None:
     if guard.identity:
         status = client.post({**ORDER, "participantIdentity": "bob"}).status
         _demand(running, status == _FORBIDDEN, f"refuses another identity with 403, not {status}")
+    if running.server.name == "ours":
+        status, wanted = client.status_of(_METRICS), _metrics_status(running)
+        _demand(running, status == wanted, f"answers {_METRICS} with {wanted}, not {status}")
     client.close()
     if guard.credentials:
         _check_stranger(running)
@@ -94,6 +105,11 @@ def _orders(running: Running) -> Sequence[Mapping[str, Any]]:
 
 def _refused(running: Running) -> Sequence[object]:
     return _REFUSED if running.server.guard.identity else (_UNNAMED, *_REFUSED)
+
+
+def _metrics_status(running: Running) -> int:
+    """Tell how metrics are answered: else there is no difference to measure."""
+    return _NOT_FOUND if running.server.form == "unmeasured" else _OK
 
 
 def _check_stranger(running: Running) -> None:

@@ -91,6 +91,7 @@ def _limited(full: Server, form: Form, storage: str) -> Server:
 
 
 def _form(full: Server, form: Form, title: str, environment: Mapping[str, str], guard: Guard) -> Server:
+    environment = {**full.environment, **environment}
     return replace(full, form=form, title=title, environment=environment, guard=guard)
 
 

@@ -62,15 +62,18 @@ def put(
     command += ["--timeout", "5s", "--script", str(_SCRIPT)]
     command += [f"--header={name}: {value}" for name, value in running.server.guard.credentials.items()]
     command += [running.url, "--", scenario, str(part)]
+    running.forget_log()
     before = cpu_seconds(running.pid)
     done = subprocess.run(  # noqa: S603  # as written above
         command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_SECONDS
     )
+    found = json.loads(done.stdout.splitlines()[-1])
+    if running.server.form != "bare":
+        running.wait_for_log(found["requests"])
     spent = cpu_seconds(running.pid) - before
     if running.server.guard.limits and '"WARNING"' in running.log.read_text():
         sys.exit(f"{running.server.label} has stopped counting: Redis took too long, or went away.")
     running.forget_log()
-    found = json.loads(done.stdout.splitlines()[-1])
     if found["refused"] != (0 if scenario in _ACCEPTED else found["requests"]):
         sys.exit(f"{running.server.label} refuses {found['refused']} of {found['requests']}: {scenario}.")
     return Load(scenario, connections, cpu_us=round(spent / max(1, found["requests"]) * 1e6, 1), **found)

@@ -31,6 +31,7 @@ _OUR_PACKAGES = (
     "cryptography",
     "limits",
     "redis",
+    "prometheus-client",
 )
 
 

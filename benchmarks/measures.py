@@ -71,7 +71,7 @@ def compare(servers: Sequence[Server], schedule: Schedule, folder: Path) -> dict
 
 
 def _asked_of(server: Server, schedule: Schedule) -> Collection[int]:
-    """Tell by how many connections a server is asked: what a guard costs shows at `CONNECTIONS` alone."""
+    """Tell by how many connections a server is asked: what our forms cost shows at `CONNECTIONS` alone."""
     return schedule.rounds if server.form in ("full", "bare") else (CONNECTIONS,)
 
 

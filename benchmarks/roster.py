@@ -1,6 +1,7 @@
 """Who takes part: our service and its peers, each as its developers would start it in production."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.builds import Builds
@@ -8,13 +9,20 @@ from benchmarks.processes import HOST
 from benchmarks.servers import Form, Server
 
 _PEERS = Path(__file__).parent / "peers"
+# More than the connections that there are: no peer refuses any of them.
+_MAX_IN_FLIGHT = {"MAX_IN_FLIGHT": "1000"}
 
 
 def service(name: str, root: Path) -> Server:
     """Describe our service, as a checkout has it, with the packages in the checkout's .venv if it has one."""
     own = root / ".venv" / "bin" / "python"
     python = str(own) if own.exists() else sys.executable
-    return Server(name, "full", "Connexion, livekit-api", (python, "-m", "app"), root)
+    return Server(name, "full", "Connexion, livekit-api", (python, "-m", "app"), root, _MAX_IN_FLIGHT)
+
+
+def unmeasured(full: Server) -> Server:
+    """Describe our service as it is without metrics."""
+    return replace(full, form="unmeasured", environment={**full.environment, "METRICS": "false"})
 
 
 def peers(builds: Builds) -> list[Server]:

@@ -15,7 +15,9 @@ from benchmarks.processes import HOST, SERVER_CORE, START_SECONDS, accepts_conne
 KEY, SECRET = "bench-key", "a-throw-away-secret-of-the-benchmark-0123"
 LIVEKIT_URL = "wss://livekit.example.com"
 
-Form = Literal["full", "bare", "verified", "key", "limited", "redis"]
+_LOG_SECONDS, _POLL_SECONDS = 2, 0.01
+
+Form = Literal["full", "bare", "unmeasured", "verified", "key", "limited", "redis"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Server:
     Attributes:
         name: of the peer, or `ours`, or `before`.
         form: `full`: with audit line, request id, CORS and Cache-Control; `bare`: without; of ours alone:
-            `full` that verifies tokens, or keys, or counts in the process, or in Redis.
+            `full` without metrics, or that verifies tokens, or keys, or counts in the process, or in Redis.
         title: what it is made of.
         command: how to start it.
         directory: where.
@@ -97,6 +99,17 @@ class Running:
     def forget_log(self) -> None:
         """Empty its log, which else fills the disk."""
         os.truncate(self.log, 0)
+
+    def wait_for_log(self, requests: int) -> None:
+        """Wait until its log has a line for each request: writing it late is work for that request, too.
+
+        Stop if lines are missing: who leaves them out does not do the same job.
+        """
+        deadline = time.perf_counter() + _LOG_SECONDS
+        while (lines := self.log.read_bytes().count(b"\n")) < requests:
+            if time.perf_counter() > deadline:
+                sys.exit(f"{self.server.label} has logged {lines} of {requests} requests.")
+            time.sleep(_POLL_SECONDS)
 
     def wait_for_socket(self) -> None:
         """Wait until it accepts connections."""

@@ -21,7 +21,7 @@ _REFUSAL_TITLES = {
 }
 _STAGE_TITLES = {
     "server": "server: uvicorn, sockets, HTTP",
-    "layers": "layers: request id, audit, CORS, errors",
+    "layers": "layers: request id, audit, metrics, CORS, errors, shedding",
     "routing": "routing: exact paths, contract, Swagger UI, router",
     "validation": "validation: media type, query, body",
     "handler": "handler and answer",
@@ -39,6 +39,14 @@ _RATIOS = {
 }
 _MAX_START_SECONDS, _MAX_MEMORY_MIB = 0.8, 70
 
+# What the service was asked to spend on being watched and bounded, by the forms with it and without.
+_COSTS = {
+    "metrics: `full` less `unmeasured`": ("ours full", "ours unmeasured"),
+    "bounds: `unmeasured` less `before`": ("ours unmeasured", "before full"),
+    "both: `full` less `before`": ("ours full", "before full"),
+}
+_MAX_COST_US = 10
+
 Rows = Iterable[Sequence[object]]
 Loads = list[dict[str, Any]]
 
@@ -53,6 +61,7 @@ def write(results: dict[str, Any]) -> str:
         "starts": _starts(results),
         "refusals": _refusals(results.get("refusals", [])),
         "guarded": _guarded(results),
+        "costs": _costs(results),
         "growth": _growth(results.get("growth", {})),
         "stages": _stages(results),
         "layers": _layers(results.get("stages")),
@@ -161,6 +170,29 @@ def _guarded(results: dict[str, Any]) -> str:
         )
     columns = ("form", "knows", "CPU µs", "least to most", "more than `full`", "requests/s", "memory, MiB")
     return _table(columns, rows, 2)
+
+
+def _costs(results: dict[str, Any]) -> str:
+    """Write what metrics and bounds cost; a form that was not measured is left out."""
+    rows: list[Sequence[object]] = []
+    for title, labels in _COSTS.items():
+        with_it, without = ([load["cpu_us"] for load in _of(results, name, CONNECTIONS)] for name in labels)
+        if not with_it or not without:
+            continue
+        # In each round they met the machine in the same state.
+        costs = [more - less for more, less in zip(with_it, without, strict=True)]
+        rows.append(
+            (
+                title,
+                f"{median(with_it):.0f}",
+                f"{median(without):.0f}",
+                f"under {_MAX_COST_US}",
+                f"**{median(costs):+.1f}**",
+                f"{min(costs):+.1f} to {max(costs):+.1f}",
+            )
+        )
+    columns = ("", "CPU µs, with", "without", "asked", "more, µs", "least to most")
+    return _table(columns, rows, 1)
 
 
 def _growth(growth: dict[str, Any]) -> str:
