@@ -10,10 +10,14 @@ from itertools import cycle
 
 from tests.soak import hostile
 from tests.soak.subject import MAX_IN_FLIGHT, WORKERS
-from tests.soak.turn import CLIENTS, Turn
+from tests.soak.turn import CLIENTS, METRICS, Turn
 from tests.support.load import READY, TOKEN, Client
+from tests.support.metrics import parsed, written
 
 AT_ONCE = 2 * MAX_IN_FLIGHT * WORKERS
+LATE_SECONDS = 0.25
+"""What an accepted request should take at most, of a hundred 99."""
+
 _EVERY_SECONDS = 3.0
 _HOSTILE_CLIENTS = 8
 _ENDS_WITHIN_SECONDS = 30
@@ -98,10 +102,17 @@ async def killed_workers(turn: Turn) -> None:
 async def overload(turn: Turn) -> None:
     """Ask in bursts, each twice what the workers answer at once: each request is answered or refused."""
     turn.may_refuse = True
-    await _bursts(turn, turn.seconds)
+    before = await _late(turn)
+    async with turn.watched():
+        await _bursts(turn, turn.seconds)
+    late = await _late(turn) - before
     if not turn.tally.statuses[503]:
         turn.faults.append("nothing was refused: it was no overload")
-    turn.notes.append(f"{AT_ONCE} at once; the issue wants a p99 under 250 ms")
+    # The clients take time as well, on the same processors.
+    turn.notes.append(
+        f"{AT_ONCE} at once; p99 should be under {LATE_SECONDS * 1000:.0f} ms; "
+        f"by the service's own clock {late:,.0f} took longer"
+    )
 
 
 async def hostile_bytes(turn: Turn) -> None:
@@ -188,6 +199,15 @@ async def _bursts(turn: Turn, seconds: float) -> None:
     while turn.goes_on() and time.monotonic() < ends:
         await asyncio.gather(*map(ask, clients))
     await asyncio.gather(*(client.leave() for client in clients))
+
+
+async def _late(turn: Turn) -> float:
+    client = Client(turn.subject.url)
+    found = parsed((await client.ask(METRICS))[1].decode())
+    await client.leave()
+    labels = {"operation": "generateToken"}
+    within = found[written("request_duration_seconds_bucket", le=str(LATE_SECONDS), **labels)]
+    return found[written("request_duration_seconds_count", **labels)] - within
 
 
 async def _leave_the_log_unread(turn: Turn, seconds: float) -> None:
