@@ -140,6 +140,9 @@ class Server(UvicornServer):
             logger.warning("%d connections are cut off: their clients do not read.", len(left))
         for connection in left:
             connection.transport.abort()
+        if left:
+            # What answers them ends by itself once it knows; cancelled, it would leave a traceback.
+            await asyncio.sleep(_LOOK_SECONDS)
         for task in self.server_state.tasks:
             task.cancel()
         await self.lifespan.shutdown()
