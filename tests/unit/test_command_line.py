@@ -8,7 +8,7 @@ import pytest
 from uvicorn.config import Config
 
 from app import __main__ as command_line
-from app import server
+from app import server, workers
 from app.operation import logs
 from app.server import Server
 from app.settings.settings import Settings
@@ -83,6 +83,26 @@ def test_the_operator_is_told_what_to_mend(
     """Before it serves, the service says what it lacks."""
     run(monkeypatch)
     assert "No token can be issued: set LIVEKIT_API_KEY and LIVEKIT_API_SECRET." in caplog.messages
+
+
+def test_workers_are_given_the_time_that_the_operator_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They drain first, and then have the grace, before they are killed."""
+    given: list[tuple[int, float]] = []
+
+    class Watcher:
+        def __init__(self, _serve: object, listener: Any, count: int, seconds: float, _end: object) -> None:
+            listener.close()
+            given.append((count, seconds))
+
+        def run(self) -> int:
+            return 7
+
+    monkeypatch.setattr(workers, "Workers", Watcher)
+    with pytest.raises(SystemExit) as ended:
+        run(
+            monkeypatch, PORT="0", WORKERS="2", METRICS="false", DRAIN_SECONDS="7", SHUTDOWN_GRACE_SECONDS="5"
+        )
+    assert (given, ended.value.code) == ([(2, 12.0)], 7)
 
 
 def test_settings_that_cannot_be_used_end_it(monkeypatch: pytest.MonkeyPatch) -> None:

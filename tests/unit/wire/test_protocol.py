@@ -21,8 +21,17 @@ OPERATE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encod
 class Transport(asyncio.Transport):
     """A transport to a client that has reset the connection by the time it was answered."""
 
+    def __init__(self) -> None:
+        """Begin with nothing written."""
+        super().__init__()
+        self.written = b""
+
     def write(self, data: Any) -> None:
-        """Write nothing."""
+        """Keep it."""
+        self.written += data
+
+    def abort(self) -> None:
+        """Have nothing to abort."""
 
     def is_closing(self) -> bool:
         """Be open, as far as anybody knows."""
@@ -42,16 +51,12 @@ class Transport(asyncio.Transport):
         return 0
 
 
-async def test_a_client_that_is_gone_is_forgotten() -> None:
-    """No timer remembers its connection, and no circle of references waits for the garbage collector."""
-
-    async def app(_scope: Any, _receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
-
+def connected(
+    app: Any, load: Load, drain: Drain | None = None, transport: Transport | None = None
+) -> tuple[protocol.HttpProtocol, ServerState]:
+    """Connect a client to an application."""
     config, state = Config(app, lifespan="off", log_config=None), ServerState()
     config.load()
-    load = Load()
     connection = protocol.HttpProtocol(
         config,
         state,
@@ -60,17 +65,125 @@ async def test_a_client_that_is_gone_is_forgotten() -> None:
         head_seconds=60,
         patience_seconds=60,
         load=load,
-        drain=Drain(),
+        drain=drain or Drain(),
     )
-    connection.connection_made(Transport())
+    connection.connection_made(transport or Transport())
+    return connection, state
+
+
+async def test_a_client_that_is_gone_is_forgotten() -> None:
+    """No timer remembers its connection, and no circle of references waits for the garbage collector."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    load = Load()
+    connection, state = connected(app, load)
     connection.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
     await asyncio.sleep(0.01)
     assert (state.total_requests, load.at_work, load.take_peak()) == (3, 0, 1)
     connection.connection_lost(ConnectionResetError())
+    assert load.at_work == 0
     known = weakref.ref(connection)
     del connection
     await asyncio.sleep(0)
     assert known() is None
+
+
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
+
+
+async def test_a_request_is_at_work_when_all_of_it_is_there() -> None:
+    """Slow senders are not; each is told how many there are, and whoever leaves makes room."""
+    seen = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(scope["state"])
+        await asyncio.Event().wait()
+
+    load = Load()
+    clients = [connected(app, load)[0] for _ in range(3)]
+    for client in clients:
+        client.data_received(HEAD + b"{")
+    await asyncio.sleep(0)
+    assert load.at_work == 0
+    for client in clients:
+        client.data_received(b"}")
+    assert load.at_work == 3
+    assert [state["at_work"] for state in seen] == [1, 2, 3]
+    for client in clients:
+        client.connection_lost(None)
+    assert load.at_work == 0
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+async def test_whoever_asks_a_process_that_leaves_is_told_to_connect_anew() -> None:
+    """Whether it began to leave before the request came, or while that was on its way."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while scope["method"] == "PUT" and (await receive())["more_body"]:
+            pass
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    before, drain = Transport(), Drain()
+    drain.retire()
+    connected(app, Load(), drain, before)[0].data_received(HEAD)
+    await asyncio.sleep(0.01)
+    assert b"connection: close" in before.written
+
+    meanwhile, drain = Transport(), Drain()
+    connection, _ = connected(app, Load(), drain, meanwhile)
+    connection.data_received(HEAD.replace(b"POST", b"PUT") + b"{")
+    drain.retire()
+    await asyncio.sleep(0.01)
+    assert not meanwhile.written
+    connection.data_received(b"}")
+    await asyncio.sleep(0.01)
+    assert b"connection: close" in meanwhile.written
+
+
+async def test_a_client_that_is_gone_at_the_end_is_forgotten() -> None:
+    """Although half a body was waited for, and would be for long."""
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        await receive()
+
+    drain = Drain()
+    drain.patience_seconds = 60
+    connection, _ = connected(app, Load(), drain)
+    connection.data_received(HEAD + b"{")
+    connection.shutdown()
+    connection.connection_lost(None)
+    await asyncio.sleep(0.01)
+    known = weakref.ref(connection)
+    del connection
+    await asyncio.sleep(0)
+    assert known() is None
+
+
+async def test_a_body_that_came_in_time_is_not_refused_at_the_end() -> None:
+    """Its answer may take longer than it may."""
+    states = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        states.append(scope["state"])
+        await receive()
+        await asyncio.sleep(0.1)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    drain, transport = Drain(), Transport()
+    drain.patience_seconds = 0.05
+    connection, _ = connected(app, Load(), drain, transport)
+    connection.data_received(HEAD + b"{")
+    connection.shutdown()
+    connection.data_received(b"}")
+    await asyncio.sleep(0.3)
+    assert transport.written.startswith(b"HTTP/1.1 204")
+    assert "body_refusal" not in states[0]
 
 
 def test_every_body_fits_with_its_chunks() -> None:
