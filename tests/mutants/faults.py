@@ -2036,7 +2036,7 @@ FAULTS = [
         ("idle connections hold up the end", "            connection.shutdown()\n", "            pass\n"),
         (
             "whoever does not read holds up the end",
-            "while self._is_busy and asyncio.get_running_loop().time() < give_up:",
+            "while self._is_busy and asyncio.get_running_loop().time() < begun + self._grace_seconds:",
             "while self._is_busy:",
         ),
         (
@@ -2213,7 +2213,7 @@ FAULTS = [
         ("one too few is answered", "if at_work > self._limit:", "if at_work >= self._limit:"),
         (
             "the first are refused because of the last",
-            """scope["state"].get("at_work", self._load.at_work)""",
+            """state.get("at_work", self._load.at_work)""",
             "self._load.at_work",
         ),
         (
@@ -2251,8 +2251,8 @@ FAULTS = [
         ("each byte of a head has its own time", " and not self._head.is_set:", ":"),
         (
             "the second head may take for ever",
-            "            self._head.set()\n\n    def _feed",
-            "            pass\n\n    def _feed",
+            "            self._head.set()\n            self._unset",
+            "            self._unset",
         ),
         (
             "a body has the time of a head",
