@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from socket import socket
@@ -74,17 +74,23 @@ class Server(UvicornServer):
     def capture_signals(self) -> Iterator[None]:
         """Have signals do what they are for, as long as the server runs."""
         loop = self._loop = asyncio.get_running_loop()
-        handlers: Mapping[signal.Signals, Callable[[], None]] = {
+        handlers: dict[signal.Signals, Callable[[], None]] = {
             signal.SIGTERM: self._begin_drain,
             signal.SIGINT: self._stop_at_once,
-            signal.SIGHUP: _hang_up,
             signal.SIGUSR1: self._retire,
         }
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As with nohup, and of several workers.
+            handlers[signal.SIGHUP] = _hang_up
         # Only the main thread may; elsewhere, whoever started the server stops it.
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():
-                loop.add_signal_handler(number, handler)
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
         yield
+        for number in handlers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # It ends already, and with 0 however often it is told.
 
     def stop(self) -> None:
         """Stop as at SIGINT; any thread may say so."""

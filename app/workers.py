@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
 from socket import socket
 
 from uvicorn.config import STARTUP_FAILURE
@@ -20,6 +21,7 @@ _SPAWN = get_context("spawn")
 _RETRY_SECONDS = 1.0
 _MARGIN_SECONDS = 5.0  # What a worker may take beyond what it is given to stop.
 _SECONDS_AT_ONCE = 3.0
+_OF_A_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 
 Serve = Callable[[socket, Callable[[], None]], None]
 """What a worker does: serves at a socket, and calls what it is given once it does."""
@@ -91,14 +93,15 @@ class Workers:
     def _signals_heard(self) -> Iterator[int]:
         reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        before = {number: signal.signal(number, self._hear) for number in numbers}
+        for number in numbers:
+            signal.signal(number, self._hear)
         wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         try:
             yield reading
         finally:
             signal.set_wakeup_fd(wakeup)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in numbers:
+                signal.signal(number, signal.SIG_IGN)  # It ends already, and with 0 however often it is told.
             os.close(reading)
             os.close(writing)
 
@@ -143,6 +146,8 @@ class Workers:
         seconds = _SECONDS_AT_ONCE if number == signal.SIGINT else self._stop_seconds
         self._deadline = time.monotonic() + seconds + _MARGIN_SECONDS
         for worker in self._workers:
+            if not worker.serves:
+                worker.tell(signal.SIGTERM)  # It may not hear others yet.
             worker.tell(number)
 
     def _look_after(self) -> None:
@@ -176,7 +181,13 @@ class Workers:
     def _start(self) -> _Worker:
         reading, writing = _SPAWN.Pipe(duplex=False)
         process = _SPAWN.Process(target=_work, args=(self._serve, self._listener, writing))
-        process.start()
+        ensure_running()  # Else to start the first one would let signals through.
+        # Those that a terminal sends to all wait until the worker knows what to do.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_A_TERMINAL)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         writing.close()
         worker = _Worker(process, reading)
         self._workers.append(worker)
@@ -209,6 +220,8 @@ class Workers:
 def _work(serve: Serve, listener: socket, started: Connection) -> None:
     # A terminal sends it to all of its processes; the one that supervises says what is to be done.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_A_TERMINAL)
 
     def tell() -> None:
         with suppress(BrokenPipeError):  # The one that supervises is gone, and supervision sees to that.

@@ -149,6 +149,20 @@ def test_sigint_ends_the_grace(workers: str) -> None:
     assert "it is killed" not in service.output
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_ends_with_0_however_often_it_is_told(workers: str, number: int) -> None:
+    """Also when it is told again while it ends."""
+    with service_with(WORKERS=workers) as service:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while service.process.poll() is None:
+            assert time.monotonic() < deadline, "it does not end"
+            service.process.send_signal(number)
+            time.sleep(0.005)
+        assert service.process.returncode == 0
+    assert "Traceback" not in service.output
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_nobody_is_accepted_once_the_drain_is_over(workers: str) -> None:
     """While a request is still under way, who connects is told at once, and waits for nothing."""
@@ -179,7 +193,15 @@ def wait_for_line(service: Service, words: str, count: int = 1) -> None:
 def workers_of(service: Service) -> set[int]:
     """List the processes that the service's own process has started, and that serve."""
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
-    return {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return {int(pid) for pid in children if b"spawn_main" in command_of(pid)}
+
+
+def command_of(pid: str) -> bytes:
+    """Read the command line of a process, which may end meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def wait_for_workers(service: Service, count: int) -> None:
@@ -296,6 +318,28 @@ def test_sighup_has_the_file_of_api_keys_read_anew(tmp_path: Path) -> None:
         assert workers_of(service) == serving
     assert "API_KEY_DIGESTS_FILE: must" in service.output
     assert "Traceback" not in service.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_terminal_does_not_disturb_workers_that_start(number: int) -> None:
+    """It sends its signals to all processes; those that do not know yet what to do wait."""
+    with service_with(WORKERS="2") as service:
+        wait_for_workers(service, 2)
+        before = workers_of(service)
+        os.kill(min(before), signal.SIGKILL)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not (fresh := workers_of(service) - before):
+            assert time.monotonic() < deadline, "it is not replaced"
+        os.kill(fresh.pop(), number)
+        if number == signal.SIGINT:
+            service.process.send_signal(number)
+            assert service.process.wait(20) == 0
+        else:
+            os.kill(max(before), number)
+            wait_for_workers(service, 3)
+    assert "could not start" not in service.output
+    assert "only process" not in service.output
+    assert all("message" in line for line in service.log())
 
 
 def test_a_process_alone_goes_on_after_sighup() -> None:
