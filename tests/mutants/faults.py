@@ -2022,7 +2022,7 @@ FAULTS = [
             "min(self._grace_seconds, _SECONDS_AT_ONCE)",
             "max(self._grace_seconds, _SECONDS_AT_ONCE)",
         ),
-        ("SIGHUP ends a process alone", "            signal.SIGHUP: _hang_up,\n", ""),
+        ("SIGHUP ends a process alone", "handlers[signal.SIGHUP] = _hang_up", ""),
         (
             "half a body is cut off at the end of the grace",
             "_GRACE_TO_ARRIVE = 0.8",
