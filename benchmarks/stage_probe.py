@@ -95,19 +95,18 @@ def token_service() -> Any:
     return next(module.TokenService for module in modules if hasattr(module, "TokenService"))
 
 
-async def trace(config: uvicorn.Config) -> tuple[dict[int, Scope], tuple[Any, ...]]:
+async def trace(config: uvicorn.Config, port: int) -> tuple[dict[int, Scope], tuple[Any, ...]]:
     """Serve a request; note the scope that each layer got, and the call of `TokenService.issue`."""
     scopes: dict[int, Scope] = {}
-    async with serving(config) as port:
+    await asyncio.to_thread(ask, port)
+    layers = connexion_of(config.loaded_app).middleware_stack
+    with ExitStack() as patches:
+        for kind in {type(layer) for layer in layers if not isfunction(layer)}:
+            patches.enter_context(mock.patch.object(kind, "__call__", _noting(kind.__call__, scopes)))
+        service = token_service()
+        spy = mock.patch.object(service, "issue", autospec=True, side_effect=service.issue)
+        issue = patches.enter_context(spy)
         await asyncio.to_thread(ask, port)
-        layers = connexion_of(config.loaded_app).middleware_stack
-        with ExitStack() as patches:
-            for kind in {type(layer) for layer in layers if not isfunction(layer)}:
-                patches.enter_context(mock.patch.object(kind, "__call__", _noting(kind.__call__, scopes)))
-            service = token_service()
-            spy = mock.patch.object(service, "issue", autospec=True, side_effect=service.issue)
-            issue = patches.enter_context(spy)
-            await asyncio.to_thread(ask, port)
     return scopes, issue.call_args.args
 
 
@@ -159,7 +158,13 @@ async def livekit_alone() -> None:
 
 async def measure(config: uvicorn.Config, rounds: int) -> dict[str, Any]:
     """Time each layer, with those within it, in turn; take one from the next."""
-    scopes, call = await trace(config)
+    # A service that has stopped waits for its log after each line.
+    async with serving(config) as port:
+        return await _measure(config, port, rounds)
+
+
+async def _measure(config: uvicorn.Config, port: int, rounds: int) -> dict[str, Any]:
+    scopes, call = await trace(config, port)
     stack = connexion_of(config.loaded_app).middleware_stack
     layers: Sequence[Any] = [layer for layer in stack if id(layer) in scopes]
     service, audit = token_service(), logging.getLogger("app.audit")
