@@ -90,7 +90,7 @@ def test_a_service_that_dies_breaks_the_soak() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_soak_that_is_stopped_stops_the_service(number: signal.Signals) -> None:
-    """Ctrl-C, or whoever ends it from outside: no process is left, and no traceback is shown."""
+    """Ctrl-C, or whoever ends it from outside: no process and no file is left, and no traceback is shown."""
     with soaking(20) as soak:
         wait_for(soak, "steady load")
         started = descendants_of(soak.pid)
@@ -101,6 +101,7 @@ def test_a_soak_that_is_stopped_stops_the_service(number: signal.Signals) -> Non
     assert (soak.returncode, table) == (1, "")
     assert told.endswith("Stopped.\n")
     assert "Traceback" not in told
+    assert not (ROOT / ".cache" / f"test-run-{soak.pid}.log").exists()
 
 
 @pytest.mark.parametrize("seconds", [9, 24 * 60 * 60 + 1])

@@ -29,7 +29,8 @@ def main() -> None:
         parser.error("it takes 10 seconds at least, and 24 hours at most")
     if not Path("/proc/self/status").exists():
         sys.exit("The soak looks at processes in /proc, which is there on Linux only.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # Stops the service on its way out.
+    # As Ctrl-C, which asyncio makes an orderly end of: the service is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     progress = Progress()
     run_log.start()
     try:
