@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from app.workers import Workers
 
 FOLDER = "FOLDER_OF_WORKERS"
 SERVE, FAIL, WAIT, DEAF = "serve", "fail", "wait", "deaf"
-"""Plans: serve until told to stop; end before that; never get so far; serve, and do not stop."""
+"""Plans: serve until told to stop; end before that; serve at SIGUSR2 only; serve, and do not stop."""
 DEADLINE_SECONDS = 20
 _MARGIN_SECONDS = 0.5
 _ROOT = Path(__file__).parent.parent.parent
@@ -38,6 +38,11 @@ def serve(_listener: socket.socket, on_start: Callable[[], None]) -> None:
         if plan != DEAF:
             sys.exit(0)
 
+    def begin(*_signal: object) -> None:
+        on_start()
+        _say(os.getpid(), SERVE)
+
+    signal.signal(signal.SIGUSR2, begin)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, told)
     _say(os.getpid(), plan)
@@ -110,15 +115,17 @@ def supervised(count: int, plan: str = SERVE, stop_seconds: float = 60) -> Itera
     with TemporaryDirectory() as name, (Path(name) / "events").open("w") as events:
         command = [sys.executable, "-m", __name__, name, str(count), str(stop_seconds)]
         (Path(name) / "plan").write_text(plan)
-        process = subprocess.Popen(command, cwd=_ROOT, stdout=events, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command, cwd=_ROOT, stdout=events, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
         found = Supervised(process, Path(name))
         try:
             yield found
         finally:
-            process.kill()
+            # All of them, whatever they were told.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            for pid in {*found.pids(SERVE, FAIL, WAIT, DEAF)} - {*found.pids("forgotten")}:
-                os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -111,7 +111,9 @@ def test_sighup_replaces_one_after_the_other() -> None:
         assert steps == [SERVE, SERVE, SERVE, "SIGUSR1", SERVE, "SIGUSR1"]
         assert sorted(workers.pids("SIGUSR1")) == sorted(workers.pids("forgotten")) == sorted(old)
         assert not workers.logged("has ended")
-        # And once more, for each time that it is said.
+        time.sleep(1)
+        assert len(workers.pids(SERVE)) == 4
+        # And once more, when it is said again.
         workers.process.send_signal(signal.SIGHUP)
         workers.wait(lambda: len(workers.pids("forgotten")) == 4)
         assert len(workers.pids(SERVE)) == 6
@@ -147,15 +149,28 @@ def test_one_that_dies_while_it_is_to_be_replaced_is_replaced_once(which: int) -
         workers.plan(SERVE)
         # They are replaced in the order in which they were started, as their ids tell.
         os.kill(sorted(old)[which], signal.SIGKILL)
-        workers.wait(lambda: sorted(old)[which] in workers.pids("forgotten"))
+        # The first one's successor is on its way; the second one's turn has not come.
+        workers.wait(lambda: len(workers.pids(SERVE, WAIT)) == 3 + which)
         time.sleep(0.5)
-        os.kill(slow, signal.SIGKILL)
-        workers.wait(lambda: slow in workers.pids("forgotten"))
-        workers.wait(lambda: len(living(workers)) == 2)
-        time.sleep(1.5)
+        os.kill(slow, signal.SIGUSR2)
+        workers.wait(lambda: not living(workers) & {*old})
+        time.sleep(1)
         assert len(living(workers)) == 2
+        assert len(workers.pids(SERVE, WAIT)) == 5
         workers.process.terminate()
         assert workers.end() == 0
+
+
+def test_one_that_takes_long_to_leave_is_in_nobodys_place() -> None:
+    """Its successor is replaced, although there is another process."""
+    with supervised(1, DEAF) as workers:
+        (old,) = serving(workers, 1)
+        workers.plan(SERVE)
+        workers.process.send_signal(signal.SIGHUP)
+        workers.wait(lambda: workers.pids("SIGUSR1") == [old])
+        os.kill(workers.pids(SERVE)[0], signal.SIGKILL)
+        workers.wait(lambda: len(workers.pids(SERVE)) == 2)
+        assert old not in workers.pids("forgotten")
 
 
 def living(workers: Supervised) -> set[int]:
