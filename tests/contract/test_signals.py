@@ -1,5 +1,6 @@
 """What signals do to a service, and what else its process meets: with few clients, and real processes."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -186,5 +187,9 @@ def test_out_of_descriptors_it_says_so_once_and_when_it_is_over() -> None:
         for connection in crowd:
             connection.close()
         wait_for_log(service, "New connections are accepted again")
+        descriptors = Path(f"/proc/{service.process.pid}/fd").iterdir()
+        held = [each.name for each in descriptors if str(each.readlink()) == os.devnull]
+        # Whoever looks lets go of what it has tried.
+        assert {*held} <= {"0", "1", "2"}
     said = [line for line in service.log() if "file descriptors" in str(line["message"])]
     assert [line["level"] for line in said] == ["ERROR", "INFO"]

@@ -2053,16 +2053,6 @@ FAULTS = [
         ("a worker that retires keeps its connections", "        self._drain.retire()\n", ""),
         ("a worker does not say that it serves", "            self._on_start()\n", "            pass\n"),
         (
-            "a worker that has failed says that it serves",
-            "        if self.started:\n            self._on_start()",
-            "        self._on_start()",
-        ),
-        (
-            "a failure of the start looks like an end",
-            "return 0 if run(settings, log) else STARTUP_FAILURE",
-            "return 0 if run(settings, log) is not None else STARTUP_FAILURE",
-        ),
-        (
             "that there are no descriptors is said each second",
             "            self._is_full = True\n",
             "            self._is_full = False\n",
