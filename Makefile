@@ -25,7 +25,7 @@ export ANONYMOUS = import datetime, json; from app.wire.contract import Contract
 	print(json.dumps(Contract.load(anonymous).document))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo mock wheel test unit contract e2e pythons coverage lint format types spec-lint check mutants soak bench lock clean
+.PHONY: help install run demo mock wheel test unit contract processes e2e pythons coverage lint format types spec-lint check mutants soak bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
@@ -64,6 +64,9 @@ unit: $(BIN)/.dev  ## Run the unit tests
 
 contract: $(BIN)/.dev  ## Run the contract tests; SEED=random fuzzes with another seed, and prints it
 	SCHEMATHESIS_SEED=$(SEED) $(BIN)/pytest -rP tests/contract tests/test_log_secrecy.py
+
+processes: $(BIN)/.dev  ## Run the tests of signals, workers, pipes and files that change, with processes
+	$(BIN)/pytest tests/processes tests/test_log_secrecy.py
 
 e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server, OpenID provider, browser, nginx, Redis and promtool; needs Go, Node, Chromium, nginx, Redis, promtool
 	$(BIN)/pytest tests/e2e tests/test_log_secrecy.py

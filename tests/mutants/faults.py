@@ -290,7 +290,7 @@ FAULTS = [
     ),
     *_in(
         "app/tokens/signing_key.py",
-        "unit/tokens/test_signing_key.py contract/test_rotation.py",
+        "unit/tokens/test_signing_key.py processes/test_rotation.py",
         ("a file that is half written is believed", "if found == seen:", "if True:"),
         (
             "a file system that hangs stops everybody",
@@ -312,7 +312,7 @@ FAULTS = [
     ),
     *_in(
         "app/main.py",
-        "contract/test_rotation.py",
+        "processes/test_rotation.py",
         (
             "the files are read at the start only",
             "in (parts.signing_key, parts.issuer, gauges) if source",
@@ -321,7 +321,7 @@ FAULTS = [
     ),
     *_in(
         "app/parts.py",
-        "contract/test_rotation.py",
+        "processes/test_rotation.py",
         ("a broken file is not to be seen", "lambda: signing_key.is_broken", "lambda: False"),
         ("a weak secret is not to be seen", "lambda: signing_key.is_weak", "lambda: False"),
     ),
@@ -1467,12 +1467,12 @@ FAULTS = [
     ),
     *_in(
         "app/operation/supervision.py",
-        "contract/test_process.py",
+        "processes/test_process.py",
         ("workers outlive their parent", "os.kill(os.getpid(), signal.SIGTERM)", "pass"),
     ),
     *_in(
         "app/__main__.py",
-        "contract/test_process.py",
+        "processes/test_process.py",
         ("a host that does not exist ends in a traceback", "        _check_host(settings)\n", ""),
         ("a host of another machine is tried", "            probe.bind(address)\n", ""),
         (
@@ -1601,7 +1601,7 @@ FAULTS = [
     ),
     *_in(
         "app/operation/audit.py",
-        "contract/test_layers.py contract/test_process.py",
+        "contract/test_layers.py processes/test_process.py",
         ("audit lines are not written", "    logger.handle(line)\n", ""),
         (
             "the audit log can be switched off",
@@ -1687,23 +1687,23 @@ FAULTS = [
     ),
     *_in(
         "app/main.py",
-        "contract/test_metrics.py contract/test_metrics_of_workers.py",
+        "contract/test_metrics.py processes/test_metrics_of_workers.py",
         ("requests are not counted", "parts.metrics.observe if parts.metrics else None", "None"),
         ("metrics are public although they have a port", " and settings.metrics_port is None", ""),
     ),
     *_in(
         "app/parts.py",
-        "contract/test_metrics.py contract/test_metrics_of_workers.py",
+        "contract/test_metrics.py processes/test_metrics_of_workers.py",
         ("each worker tells of itself", "directory=metrics_directory()", "directory=None"),
     ),
     *_in(
         "app/__main__.py",
-        "contract/test_metrics_of_workers.py",
+        "processes/test_metrics_of_workers.py",
         ("nobody says that the port is taken", "        _check_metrics_port(settings)\n", ""),
     ),
     *_in(
         "app/server.py",
-        "contract/test_metrics_of_workers.py",
+        "processes/test_metrics_of_workers.py",
         (
             "a killed worker is not forgotten",
             "yield partial(metrics.forget, directory=directory)",
@@ -1780,7 +1780,7 @@ FAULTS = [
     ),
     *_in(
         "app/operation/log_writer.py",
-        "unit/operation/test_log_writer.py contract/test_log_pipes.py",
+        "unit/operation/test_log_writer.py processes/test_log_pipes.py",
         ("a log that nobody reads fills the memory", "len(self._pending) >= CAPACITY", "False"),
         ("a line that broke off spoils the next one", 'b"\\n" if self._is_torn else b""', 'b""'),
         ("a line is written that was withdrawn", "if not (receipt and receipt.is_withdrawn):", "if True:"),
@@ -1799,7 +1799,7 @@ FAULTS = [
     ),
     *_in(
         "app/operation/write_ahead.py",
-        "contract/test_log_pipes.py",
+        "processes/test_log_pipes.py",
         (
             "a token leaves that is not recorded",
             "return await asyncio.wait_for(written, _PATIENCE_SECONDS)",
@@ -1924,7 +1924,7 @@ FAULTS = [
     ),
     *_in(
         "app/server.py",
-        "unit/test_command_line.py contract/test_process.py",
+        "unit/test_command_line.py processes/test_process.py",
         ("the mount prefix is not passed on", "        root_path=settings.root_path,\n", ""),
         ("the server names itself", "server_header=False", "server_header=True"),
         (
@@ -1942,7 +1942,7 @@ FAULTS = [
     ),
     *_in(
         "app/__main__.py",
-        "unit/test_command_line.py contract/test_process.py",
+        "unit/test_command_line.py processes/test_process.py",
         (
             "settings that cannot be used end in a traceback",
             "except InvalidSettings as error:",
@@ -1956,7 +1956,7 @@ FAULTS = [
     ),
     *_in(
         "app/__main__.py",
-        "contract/test_process.py",
+        "processes/test_process.py",
         ("a key is made that cannot be set", "if not API_KEY_NAME.fullmatch(text):", "if not text:"),
         (
             "the key is printed where only its digest belongs",
@@ -1966,7 +1966,7 @@ FAULTS = [
     ),
     *_in(
         "app/operation/tracing.py",
-        "unit/test_tracing.py contract/test_traces.py",
+        "unit/test_tracing.py processes/test_traces.py",
         ("a span has what a caller asked for", '"path": path,', '"path": scope["path"],'),
         ("a span has what callers call a method", 'sanitize_method(scope["method"])', 'scope["method"]'),
         ("a span has all headers", '_parent(scope["headers"])', 'scope["headers"]'),
@@ -1995,7 +1995,7 @@ FAULTS = [
     # --- The end, the load, and who is not waited for
     *_in(
         "app/server.py",
-        "contract/test_signals.py contract/test_process.py",
+        "processes/test_signals.py processes/test_process.py",
         (
             "a service that drains is ready",
             "            self._drain.begin()\n            asyncio",
@@ -2090,7 +2090,7 @@ FAULTS = [
     ),
     *_in(
         "app/workers.py",
-        "unit/test_workers.py",
+        "processes/test_workers.py",
         ("a worker that fails at the start looks like an end", "            self._has_failed = True\n", ""),
         ("a worker that fails at the start is tried for ever", "elif self._has_served:", "elif True:"),
         ("a worker that fails later ends all", "elif self._has_served:", "elif False:"),
@@ -2179,7 +2179,7 @@ FAULTS = [
     ),
     *_in(
         "app/operation/drain.py",
-        "contract/test_signals.py",
+        "processes/test_signals.py",
         (
             "answers keep their connections while it drains",
             "self.is_draining = self.is_leaving = True",
@@ -2232,7 +2232,7 @@ FAULTS = [
     ),
     *_in(
         "app/wire/protocol.py",
-        "contract/test_deadlines.py unit/wire/test_protocol.py contract/test_signals.py",
+        "contract/test_deadlines.py unit/wire/test_protocol.py processes/test_signals.py",
         (
             "whoever sends nothing is waited for",
             "        self._head.set()\n        super().connection_made",

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.mutants.faults import PlantedFault
 
 ROOT = Path(__file__).parent.parent.parent
-ALL_TESTS = ("tests/unit", "tests/contract", "tests/test_log_secrecy.py")
+ALL_TESTS = ("tests/unit", "tests/contract", "tests/processes", "tests/test_log_secrecy.py")
 _NOT_COPIED = (
     ".git", ".venv*", ".env", ".cache", ".*_cache", ".coverage*", ".hypothesis", ".schemathesis",
     "__pycache__", "node_modules",

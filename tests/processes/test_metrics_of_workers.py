@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
-from tests.contract.test_process import run
+from tests.processes.test_process import run
 from tests.support.metrics import parsed, scraped
 from tests.support.process import DEADLINE_SECONDS, Service, free_port, running
 from tests.support.server import KEY, SECRET

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contract.test_process import run
+from tests.processes.test_process import run
 from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, Service, free_port, running
 from tests.support.raw_http import JSON, answers_from, connect, read_answer, request
 from tests.support.server import KEY, SECRET

@@ -1,0 +1,1 @@
+"""The service, and its parts, as processes of their own: signals, workers, pipes, files that change."""
