@@ -1,6 +1,7 @@
 """Tracing by itself: what the contract does not have yet, and what takes a collector minutes."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -107,3 +108,8 @@ async def test_a_collector_that_hangs_does_not_keep_the_service_from_stopping(
         # Not how long it takes: to wait for each of the forty batches would take as many seconds.
         await asyncio.wait_for(traces.close(), 10)
         assert not collector.exports
+        # It would disturb other tests.
+        collector.status = 200
+        for thread in threading.enumerate():
+            if thread.name == "traces":
+                await asyncio.to_thread(thread.join, 30)
