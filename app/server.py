@@ -304,4 +304,6 @@ def _prepare() -> None:
 
 
 def _exit(_number: int, _frame: object) -> None:
-    sys.exit(0)
+    # Not by an exception: in a finalizer it would leave a traceback, and the process would go on.
+    logging.shutdown()
+    os._exit(0)

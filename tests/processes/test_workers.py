@@ -27,7 +27,10 @@ def test_a_signal_is_passed_on_to_all(number: signal.Signals, plan: str) -> None
         workers.process.send_signal(number)
         assert workers.end() == 0
         pids = sorted(workers.pids(plan))
-        assert sorted(workers.pids(number.name)) == sorted(workers.pids("forgotten")) == pids
+        # Who does not serve yet is told twice, once by the signal that it hears in any case.
+        told = {number.name} if plan == SERVE else {number.name, "SIGTERM"}
+        assert sorted(pid for name in told for pid in workers.pids(name)) == pids
+        assert sorted(workers.pids("forgotten")) == pids
         assert not workers.logged("has ended")
         assert not workers.logged("could not start")
 
@@ -36,8 +39,9 @@ def test_a_worker_that_cannot_start_ends_all() -> None:
     """What is wrong at the start stays so: the exit status is that of a failed start, and nobody is left."""
     with supervised(2, FAIL) as workers:
         assert workers.end() == 3
-        assert sorted(workers.pids(FAIL)) == sorted(workers.pids("forgotten"))
-        assert len(workers.pids(FAIL)) == 2
+        # The first to fail may have the other one stopped before it begins.
+        assert set(workers.pids(FAIL)) <= set(workers.pids("forgotten"))
+        assert len(workers.pids("forgotten")) == 2
         assert workers.logged("could not start: the service stops.")
 
 

@@ -36,7 +36,7 @@ def serve(_listener: socket.socket, on_start: Callable[[], None]) -> None:
     def told(number: int, _frame: FrameType | None) -> None:
         _say(os.getpid(), signal.Signals(number).name)
         if plan != DEAF:
-            sys.exit(0)
+            os._exit(0)
 
     def begin(*_signal: object) -> None:
         on_start()
