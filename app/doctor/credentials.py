@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from app.doctor.finding import Finding
-from app.tokens.credentials import Credentials
+from app.tokens.credentials import STRONG_SECRET_BYTES, Credentials
 
-_STRONG_SECRET = 32
 _VAULT = "@Microsoft.KeyVault("
 _QUOTES = ("\"'", "'\"", '""', "''", "``")
 
@@ -44,12 +43,12 @@ def strength(sources: Sequence[Source]) -> Iterator[Finding]:
         if (key, secret) == ("devkey", "secret"):
             words = "the credentials are those of `livekit-server --dev`, which everybody knows"
             yield Finding(source.secret, "warning", words, "take others for anything but development")
-        elif _length(secret) < _STRONG_SECRET:
+        elif _length(secret) < STRONG_SECRET_BYTES:
             yield Finding(
                 source.secret,
                 "warning",
                 f"the secret is weak, {_bytes(secret)}: it can be found by trying",
-                f"take one of at least {_STRONG_SECRET} bytes, here and in LiveKit",
+                f"take one of at least {STRONG_SECRET_BYTES} bytes, here and in LiveKit",
             )
 
 
