@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
@@ -48,9 +48,6 @@ if TYPE_CHECKING:
     from app.operation.tracing import Traces
 
 logger = logging.getLogger(__name__)
-
-# They come all the time, and say nothing of a token.
-_UNTRACED = {"Health", "Metrics"}
 
 
 def create_app(
@@ -179,14 +176,9 @@ def _tracing(contract: Contract, traces: "Traces | None") -> list[Any]:
         return []
     from app.operation.tracing import Tracing  # noqa: PLC0415
 
-    paths = {contract.base_path + path: item for path, item in contract.document["paths"].items()}
-    untraced = {path for path, item in paths.items() if _UNTRACED & _tags_of(item)}
-    return [partial(Tracing, traces=traces, paths=paths, untraced=untraced)]
-
-
-def _tags_of(item: Mapping[str, Any]) -> set[str]:
-    operations = [operation for operation in item.values() if isinstance(operation, dict)]
-    return {tag for operation in operations for tag in operation.get("tags", ())}
+    paths = [contract.base_path + path for path in contract.document["paths"]]
+    # Health checks and scrapes come all the time, and say nothing of a token.
+    return [partial(Tracing, traces=traces, paths=paths, untraced=contract.always_answered)]
 
 
 def _metrics_port(settings: Settings) -> tuple[str, int] | None:

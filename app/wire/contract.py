@@ -116,7 +116,7 @@ class Contract:
             operation["operationId"]: self._operation(operation) for operation in _operations(document)
         }
         self.always_answered = {
-            path
+            self.base_path + path
             for path, item in document["paths"].items()
             if any(node.get(_ALWAYS_ANSWERED) for node in item.values() if isinstance(node, dict))
         }

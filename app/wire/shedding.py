@@ -16,7 +16,7 @@ class Shedding:
     def __init__(self, app: ASGIApp, contract: Contract, load: Load, limit: int) -> None:
         """Pass on at most `limit` requests at once, and what `contract` says is always answered."""
         self._app, self._load, self._limit = app, load, limit
-        self._exempt = {f"{contract.base_path}{path}" for path in contract.always_answered}
+        self._exempt = contract.always_answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on.
