@@ -6,9 +6,9 @@ from contextlib import suppress
 from socket import AF_INET, AF_INET6, AI_PASSIVE, SOCK_STREAM, getaddrinfo, socket
 
 from app.callers.api_keys import new_key
-from app.operation import exposition, logs
+from app.operation import ending, exposition, logs
 from app.operation.exposition import PortTaken
-from app.server import serve
+from app.serving import serve
 from app.settings.callers import API_KEY_NAME
 from app.settings.environment import colours_are_refused
 from app.settings.reading import InvalidSettings
@@ -95,7 +95,7 @@ def _serve_as_the_environment_says() -> None:
         )
     except TokensDiffer as error:
         sys.exit(f"This service and its livekit-api do not fit together: {error}")
-    sys.exit(status)
+    ending.end(status)
 
 
 def _check_host(settings: Settings) -> None:

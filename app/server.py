@@ -1,30 +1,23 @@
-"""The server: uvicorn's, with our HTTP, our signals and our end; one process, or several."""
+"""The server: uvicorn's, with our HTTP, our signals and our end."""
 
 import asyncio
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from socket import socket
 
 from starlette.types import ASGIApp
-from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.config import Config
 from uvicorn.server import Server as UvicornServer
 
-from app.main import create_app, report
-from app.operation import logs, metrics
+from app.operation import ending
 from app.operation.drain import Drain
-from app.operation.exposition import exposed
 from app.operation.load import Load
-from app.operation.log_writer import LogWriter
-from app.operation.supervision import end_with_parent
-from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
-from app.settings.workers import hand_on_metrics_directory
 from app.wire.protocol import HttpProtocol
 
 logger = logging.getLogger(__name__)
@@ -36,7 +29,6 @@ _LOOK_SECONDS = 0.02
 # Of the grace, what is left to answer requests that are refused because they did not arrive in it.
 _GRACE_TO_ARRIVE = 0.8
 _SECONDS_AT_ONCE = 1.0
-_STANDARD_ERROR = 2
 
 
 class Server(UvicornServer):
@@ -74,23 +66,22 @@ class Server(UvicornServer):
     def capture_signals(self) -> Iterator[None]:
         """Have signals do what they are for, as long as the server runs."""
         loop = self._loop = asyncio.get_running_loop()
-        handlers: dict[signal.Signals, Callable[[], None]] = {
+        orders = {
             signal.SIGTERM: self._begin_drain,
             signal.SIGINT: self._stop_at_once,
             signal.SIGUSR1: self._retire,
         }
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As with nohup, and of several workers.
-            handlers[signal.SIGHUP] = _hang_up
+            orders[signal.SIGHUP] = _hang_up
         # Only the main thread may; elsewhere, whoever started the server stops it.
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        for number, handler in handlers.items():
-            loop.add_signal_handler(number, handler)
-        yield
-        for number in handlers:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)  # It ends already, and with 0 however often it is told.
+        # The loop's own handlers would be gone a moment before the process ends.
+        with ending.told(
+            {number: partial(loop.call_soon_threadsafe, order) for number, order in orders.items()}
+        ):
+            yield
 
     def stop(self) -> None:
         """Stop as at SIGINT; any thread may say so."""
@@ -185,83 +176,6 @@ class Server(UvicornServer):
             listener.close()
 
 
-def serve(settings: Settings, log: LogWriter) -> int:
-    """Serve until a signal says stop; return the exit status.
-
-    Args:
-        settings: what the operator configured.
-        log: writes the log.
-
-    Raises:
-        TokensDiffer: see main.create_app.
-        UnusableSecret: likewise.
-    """
-    _prepare()
-    # Whatever the environment says: what is shared, and by whom, is decided here.
-    hand_on_metrics_directory(None)
-    if settings.workers == 1:
-        return 0 if run(settings, log) else STARTUP_FAILURE
-    from app.workers import Workers  # noqa: PLC0415  # It takes memory, and is for who has several.
-
-    create_app(settings)  # What cannot work is said once, before there are workers.
-    report(settings)
-    listener = configuration(settings, "", Drain(), Load()).bind_socket()
-    stop_seconds = settings.drain_seconds + settings.shutdown_grace_seconds
-    with _metrics_of_workers(settings) as forget:
-        return Workers(work, listener, settings.workers, stop_seconds, forget).run()
-
-
-@contextmanager
-def _metrics_of_workers(settings: Settings) -> Iterator[Callable[[int], None]]:
-    """Have workers share their metrics, and show them where they have a port; yield what forgets a worker."""
-    if not settings.metrics:
-        yield lambda _pid: None
-        return
-    with ExitStack() as stack:
-        directory = stack.enter_context(metrics.shared_directory())
-        hand_on_metrics_directory(directory)
-        if settings.metrics_port is not None:
-            render = partial(metrics.render_shared, directory)
-            stack.enter_context(exposed(settings.host, settings.metrics_port, render))
-        yield partial(metrics.forget, directory=directory)
-
-
-def work(listener: socket, on_start: Callable[[], None]) -> None:
-    """Serve at a socket as one of several workers, as the environment says."""
-    _prepare()
-    try:
-        settings = Settings.from_environment()
-    except InvalidSettings as error:  # A file that was good when the first workers started.
-        sys.exit(f"The environment cannot be used:\n{error}")
-    log = logs.configure(settings.log_level, settings.log_format)
-    end_with_parent()
-    if not run(settings, log, [listener], on_start):
-        sys.exit(STARTUP_FAILURE)
-
-
-def run(
-    settings: Settings,
-    log: LogWriter,
-    sockets: list[socket] | None = None,
-    on_start: Callable[[], None] = lambda: None,
-) -> bool:
-    """Serve until a signal says stop; tell whether that has begun.
-
-    Args:
-        settings: what the operator configured.
-        log: writes the log.
-        sockets: to listen at; None: as the settings say.
-        on_start: called when requests are accepted.
-    """
-    drain, load = Drain(), Load()
-    app = create_app(settings, drain=drain, load=load, log=log)
-    if sockets is None:
-        report(settings)
-    server = Server(app, settings, drain, load, on_start)
-    server.run(sockets)
-    return server.started
-
-
 def configuration(settings: Settings, app: ASGIApp | str, drain: Drain, load: Load) -> Config:
     """Write down for uvicorn what the operator configured."""
     protocol = partial(
@@ -291,19 +205,3 @@ def configuration(settings: Settings, app: ASGIApp | str, drain: Drain, load: Lo
 
 def _hang_up() -> None:
     logger.info("SIGHUP: the only process goes on; settings are read at the start, and files as they change.")
-
-
-def _prepare() -> None:
-    # A closed standard stream leaves its number to a connection, at whose end libuv would abort.
-    while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
-        pass
-    os.close(number)
-    # Until there is a server: the first process of a container would not even notice them.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
-
-
-def _exit(_number: int, _frame: object) -> None:
-    # Not by an exception: in a finalizer it would leave a traceback, and the process would go on.
-    logging.shutdown()
-    os._exit(0)

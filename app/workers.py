@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -14,6 +15,8 @@ from multiprocessing.resource_tracker import ensure_running
 from socket import socket
 
 from uvicorn.config import STARTUP_FAILURE
+
+from app.operation import ending
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ class _Worker:
     started: Connection
     serves: bool = False
     is_leaving: bool = False
+    deadline: float | None = None
 
     @property
     def pid(self) -> int:
@@ -75,7 +79,6 @@ class Workers:
         self._fresh: _Worker | None = None  # of those to replace, the first one's successor
         self._signals: list[int] = []
         self._has_served = self._is_stopping = self._has_failed = False
-        self._deadline: float | None = None
         self._next_start = 0.0
 
     def run(self) -> int:
@@ -93,24 +96,19 @@ class Workers:
     def _signals_heard(self) -> Iterator[int]:
         reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        for number in numbers:
-            signal.signal(number, self._hear)
         wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         try:
-            yield reading
+            with ending.told({number: partial(self._signals.append, number) for number in numbers}):
+                yield reading
         finally:
             signal.set_wakeup_fd(wakeup)
-            for number in numbers:
-                signal.signal(number, signal.SIG_IGN)  # It ends already, and with 0 however often it is told.
             os.close(reading)
             os.close(writing)
 
-    def _hear(self, number: int, _frame: object) -> None:
-        self._signals.append(number)
-
     def _wait(self, wakeup: int) -> None:
         now = time.monotonic()
-        ends = [end for end in (self._deadline, self._next_start if self._is_short else None) if end]
+        ends = [worker.deadline for worker in self._workers if worker.deadline is not None]
+        ends += [self._next_start] if self._is_short else []
         events: list[Connection | int] = [worker.process.sentinel for worker in self._workers]
         events += [worker.started for worker in self._workers if not worker.serves]
         ready = wait([wakeup, *events], max(0, min(ends) - now) if ends else None)
@@ -122,6 +120,7 @@ class Workers:
                 with suppress(EOFError):
                     worker.serves = bool(worker.started.recv())
                     self._has_served |= worker.serves
+                    logger.info("Worker %d serves.", worker.pid)
                 if not worker.serves:
                     worker.process.join(_MARGIN_SECONDS)
 
@@ -129,11 +128,17 @@ class Workers:
         while self._signals:
             number = self._signals.pop(0)
             if number == signal.SIGHUP:
-                if not self._is_stopping and not self._to_replace:
-                    logger.info("SIGHUP: each worker is replaced by a fresh one.")
-                    self._to_replace = [worker for worker in self._workers if not worker.is_leaving]
+                self._renew()
             else:
                 self._stop(signal.Signals(number))
+
+    def _renew(self) -> None:
+        if not self._is_stopping:
+            logger.info("SIGHUP: each worker is replaced by a fresh one.")
+            # Said again meanwhile, also those that are fresh, and may not know what has changed since.
+            self._to_replace += [
+                worker for worker in self._workers if not worker.is_leaving and worker not in self._to_replace
+            ]
 
     def _stop(self, number: signal.Signals) -> None:
         if self._is_stopping and number == signal.SIGTERM:
@@ -144,8 +149,8 @@ class Workers:
         # The workers have it, too: once they accept no more, nobody shall wait here for an answer.
         self._listener.close()
         seconds = _SECONDS_AT_ONCE if number == signal.SIGINT else self._stop_seconds
-        self._deadline = time.monotonic() + seconds + _MARGIN_SECONDS
         for worker in self._workers:
+            worker.deadline = time.monotonic() + seconds + _MARGIN_SECONDS
             if not worker.serves:
                 worker.tell(signal.SIGTERM)  # It may not hear others yet.
             worker.tell(number)
@@ -153,12 +158,12 @@ class Workers:
     def _look_after(self) -> None:
         for worker in [each for each in self._workers if not each.process.is_alive()]:
             self._bury(worker)
+        for worker in self._workers:
+            if worker.deadline is not None and time.monotonic() > worker.deadline:
+                logger.error("Worker %d does not stop: it is killed.", worker.pid)
+                worker.process.kill()
+                worker.deadline = None
         if self._is_stopping:
-            if self._deadline and time.monotonic() > self._deadline:
-                for worker in self._workers:
-                    logger.error("Worker %d does not stop: it is killed.", worker.pid)
-                    worker.process.kill()
-                self._deadline = None
             return
         if self._is_short and time.monotonic() >= self._next_start:
             self._start()
@@ -173,12 +178,25 @@ class Workers:
         if self._fresh and self._fresh.serves:
             old = self._to_replace.pop(0)
             old.is_leaving = True
+            old.deadline = time.monotonic() + self._stop_seconds + _MARGIN_SECONDS
             old.tell(signal.SIGUSR1)
             self._fresh = None
         if self._to_replace and not self._fresh:
             self._fresh = self._start()
+            if not self._fresh:
+                self._to_replace = []
 
-    def _start(self) -> _Worker:
+    def _start(self) -> _Worker | None:
+        try:
+            worker = self._started()
+        except OSError as error:
+            logger.error("A worker cannot be started: %s.", error.strerror)  # noqa: TRY400  # it says all
+            self._next_start = time.monotonic() + _RETRY_SECONDS
+            return None
+        self._workers.append(worker)
+        return worker
+
+    def _started(self) -> _Worker:
         reading, writing = _SPAWN.Pipe(duplex=False)
         process = _SPAWN.Process(target=_work, args=(self._serve, self._listener, writing))
         ensure_running()  # Else to start the first one would let signals through.
@@ -189,9 +207,7 @@ class Workers:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         writing.close()
-        worker = _Worker(process, reading)
-        self._workers.append(worker)
-        return worker
+        return _Worker(process, reading)
 
     def _bury(self, worker: _Worker) -> None:
         self._workers.remove(worker)

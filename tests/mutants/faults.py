@@ -1702,7 +1702,7 @@ FAULTS = [
         ("nobody says that the port is taken", "        _check_metrics_port(settings)\n", ""),
     ),
     *_in(
-        "app/server.py",
+        "app/serving.py",
         "processes/test_metrics_of_workers.py",
         (
             "a killed worker is not forgotten",
@@ -1938,7 +1938,26 @@ FAULTS = [
             'forwarded_allow_ips="*"',
         ),
         ("the server closes before the proxy does", "_KEEP_ALIVE_SECONDS = 75", "_KEEP_ALIVE_SECONDS = 5"),
+    ),
+    *_in(
+        "app/serving.py",
+        "unit/test_command_line.py processes/test_process.py",
         ("nobody is told what to mend", "        report(settings)\n", "        pass\n"),
+        (
+            "a connection gets the number of a closed stream",
+            "while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:",
+            "while (number := os.open(os.devnull, os.O_RDWR)) < 0:",
+        ),
+        (
+            "workers are killed while they drain",
+            "stop_seconds = settings.drain_seconds + settings.shutdown_grace_seconds",
+            "stop_seconds = settings.shutdown_grace_seconds",
+        ),
+        (
+            "workers may not finish what they answer",
+            "stop_seconds = settings.drain_seconds + settings.shutdown_grace_seconds",
+            "stop_seconds = settings.drain_seconds",
+        ),
     ),
     *_in(
         "app/__main__.py",
@@ -1995,7 +2014,7 @@ FAULTS = [
     # --- The end, the load, and who is not waited for
     *_in(
         "app/server.py",
-        "processes/test_signals.py processes/test_process.py",
+        "processes/test_signals.py processes/test_signals_to_workers.py processes/test_process.py",
         (
             "a service that drains is ready",
             "            self._drain.begin()\n            asyncio",
@@ -2022,7 +2041,7 @@ FAULTS = [
             "min(self._grace_seconds, _SECONDS_AT_ONCE)",
             "max(self._grace_seconds, _SECONDS_AT_ONCE)",
         ),
-        ("SIGHUP ends a process alone", "handlers[signal.SIGHUP] = _hang_up", ""),
+        ("SIGHUP ends a process alone", "orders[signal.SIGHUP] = _hang_up", ""),
         (
             "half a body is cut off at the end of the grace",
             "_GRACE_TO_ARRIVE = 0.8",
@@ -2063,11 +2082,15 @@ FAULTS = [
             "os.close(os.open(os.devnull, os.O_RDONLY))",
             "os.open(os.devnull, os.O_RDONLY)",
         ),
-        (
-            "a connection gets the number of a closed stream",
-            "while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:",
-            "while (number := os.open(os.devnull, os.O_RDWR)) < 0:",
-        ),
+    ),
+    *_in(
+        "app/operation/ending.py",
+        "processes/test_signals.py processes/test_signals_to_workers.py processes/test_process.py",
+        ("the first signal ends it another way", "partial(_obey, partial(end, 0))", "signal.SIG_DFL"),
+        ("each signal begins the end anew", "    _disregard(_TO_STOP)\n", ""),
+        ("the last signal chooses the status", "partial(_obey, lambda: None)", "signal.SIG_DFL"),
+        ("the last lines are not written", "    logging.shutdown()\n", ""),
+        ("a failure ends with 0", "os._exit(status)", "os._exit(0)"),
     ),
     *_in(
         "app/server.py",
@@ -2076,16 +2099,6 @@ FAULTS = [
             "heads may take as long as bodies",
             "head_seconds=settings.head_timeout_seconds",
             "head_seconds=settings.body_timeout_seconds",
-        ),
-        (
-            "workers are killed while they drain",
-            "stop_seconds = settings.drain_seconds + settings.shutdown_grace_seconds",
-            "stop_seconds = settings.shutdown_grace_seconds",
-        ),
-        (
-            "workers may not finish what they answer",
-            "stop_seconds = settings.drain_seconds + settings.shutdown_grace_seconds",
-            "stop_seconds = settings.drain_seconds",
         ),
     ),
     *_in(
@@ -2096,10 +2109,21 @@ FAULTS = [
         ("a worker that fails later ends all", "elif self._has_served:", "elif False:"),
         (
             "a worker that fails is started as fast as it can fail",
-            "self._next_start = time.monotonic() + _RETRY_SECONDS",
-            "self._next_start = time.monotonic()",
+            '.", worker.pid)\n            self._next_start = time.monotonic() + _RETRY_SECONDS',
+            '.", worker.pid)\n            self._next_start = time.monotonic()',
         ),
-        ("a worker that does not stop is waited for", "                    worker.process.kill()\n", ""),
+        ("a worker that does not stop is waited for", "                worker.process.kill()\n", ""),
+        (
+            "a worker that does not leave is waited for",
+            "            old.deadline = time.monotonic() + self._stop_seconds + _MARGIN_SECONDS\n",
+            "",
+        ),
+        ("a worker that cannot be started ends all", "except OSError as error:", "except KeyError as error:"),
+        (
+            "a successor that cannot be started is waited for",
+            "            if not self._fresh:\n                self._to_replace = []\n",
+            "",
+        ),
         (
             "SIGINT leaves as much time as SIGTERM",
             "_SECONDS_AT_ONCE if number == signal.SIGINT else self._stop_seconds",
@@ -2126,9 +2150,9 @@ FAULTS = [
             "if self._fresh:",
         ),
         (
-            "SIGHUP said twice is done twice",
-            "if not self._is_stopping and not self._to_replace:",
-            "if not self._is_stopping:",
+            "SIGHUP said again meanwhile is not heard",
+            "if not self._is_stopping:\n            logger",
+            "if not self._is_stopping and not self._to_replace:\n            logger",
         ),
         (
             "a worker that leaves is taken for one that has failed",

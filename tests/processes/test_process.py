@@ -115,10 +115,7 @@ def test_a_host_that_cannot_be_listened_at_is_named(host: str, workers: str) -> 
 def test_workers_end_with_their_parent() -> None:
     """Where the parent is killed, nobody is left who holds the port."""
     with running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, WORKERS="2") as service:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while service.logged().count("Started server process") < 2:
-            assert time.monotonic() < deadline, "the workers do not start"
-            time.sleep(0.05)
+        service.wait_for_workers(2)
         service.process.kill()
         service.process.wait()
         deadline = time.monotonic() + DEADLINE_SECONDS

@@ -1,6 +1,7 @@
 """The process that watches over workers, with real processes: what becomes of it when they fail."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -13,8 +14,7 @@ from tests.support.workers import DEAF, FAIL, SERVE, WAIT, Supervised, supervise
 def serving(workers: Supervised, count: int) -> list[int]:
     """Wait until so many serve, from the start on; return them in their order."""
     workers.wait(lambda: len(workers.pids(SERVE, DEAF)) >= count)
-    # They say so just before whoever watches over them knows.
-    time.sleep(0.2)
+    workers.wait(lambda: len(workers.logged(" serves.")) >= count)
     return workers.pids(SERVE, DEAF)
 
 
@@ -79,6 +79,21 @@ def test_a_successor_that_cannot_start_is_tried_again_and_again() -> None:
         assert workers.end() == 0
 
 
+def test_without_descriptors_the_others_go_on_until_there_are_some() -> None:
+    """A worker that cannot even be started is tried again once a second."""
+    with supervised(2) as workers:
+        first, _ = serving(workers, 2)
+        none_left = (5, resource.prlimit(workers.process.pid, resource.RLIMIT_NOFILE)[1])
+        before = resource.prlimit(workers.process.pid, resource.RLIMIT_NOFILE, none_left)
+        os.kill(first, signal.SIGKILL)
+        workers.wait(lambda: len(workers.logged("A worker cannot be started: Too many open files.")) == 2)
+        workers.process.send_signal(signal.SIGHUP)
+        resource.prlimit(workers.process.pid, resource.RLIMIT_NOFILE, before)
+        assert len(serving(workers, 3)) >= 3
+        workers.process.terminate()
+        assert workers.end() == 0
+
+
 def test_a_worker_that_does_not_stop_is_killed() -> None:
     """When it was given its time: the service ends all the same, with 0."""
     with supervised(2, DEAF, stop_seconds=0) as workers:
@@ -103,12 +118,10 @@ def test_sigint_shortens_the_time_to_stop() -> None:
 
 
 def test_sighup_replaces_one_after_the_other() -> None:
-    """Each serves before the one whose place it takes is told to leave; said twice, it is done once."""
+    """Each serves before the one whose place it takes is told to leave."""
     with supervised(2) as workers:
         old = serving(workers, 2)
-        for _ in range(2):
-            workers.process.send_signal(signal.SIGHUP)
-            time.sleep(0.05)
+        workers.process.send_signal(signal.SIGHUP)
         workers.wait(lambda: len(workers.pids("forgotten")) == 2)
         steps = [line.split()[1] for line in workers.lines() if not line.startswith("log ")]
         steps = [step for step in steps if step in {SERVE, "SIGUSR1"}]
@@ -121,6 +134,39 @@ def test_sighup_replaces_one_after_the_other() -> None:
         workers.process.send_signal(signal.SIGHUP)
         workers.wait(lambda: len(workers.pids("forgotten")) == 4)
         assert len(workers.pids(SERVE)) == 6
+        workers.process.terminate()
+        assert workers.end() == 0
+
+
+def test_sighup_said_again_meanwhile_replaces_those_too_that_may_not_know_what_has_changed() -> None:
+    """All that had started by then; and each of them once."""
+    with supervised(2) as workers:
+        old = serving(workers, 2)
+        workers.plan(WAIT)
+        workers.process.send_signal(signal.SIGHUP)
+        workers.wait(lambda: workers.pids(WAIT))
+        (fresh,) = workers.pids(WAIT)
+        workers.plan(SERVE)
+        workers.process.send_signal(signal.SIGHUP)
+        workers.wait(lambda: len(workers.logged("SIGHUP")) == 2)
+        os.kill(fresh, signal.SIGUSR2)
+        workers.wait(lambda: len(workers.pids("forgotten")) == 3)
+        assert sorted(workers.pids("SIGUSR1")) == sorted([*old, fresh])
+        time.sleep(1)
+        assert len(workers.pids("forgotten")) == 3
+        workers.process.terminate()
+        assert workers.end() == 0
+
+
+def test_a_worker_that_does_not_leave_is_killed() -> None:
+    """When it was given its time: else those that were replaced would add up."""
+    with supervised(1, DEAF, stop_seconds=0) as workers:
+        (old,) = serving(workers, 1)
+        workers.plan(SERVE)
+        workers.process.send_signal(signal.SIGHUP)
+        workers.wait(lambda: workers.pids("forgotten") == [old])
+        assert workers.pids("SIGUSR1") == [old]
+        assert workers.logged(f"Worker {old} does not stop: it is killed.")
         workers.process.terminate()
         assert workers.end() == 0
 

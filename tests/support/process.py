@@ -48,9 +48,32 @@ class Service:
         """Read what it has logged so far."""
         return os.pread(self.file, os.fstat(self.file).st_size, 0).decode()
 
+    def wait_for_log(self, text: str, times: int = 1) -> None:
+        """Wait until it has logged something so often."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while self.logged().count(text) < times:
+            assert time.monotonic() < deadline, f"it does not say: {text}"
+            time.sleep(0.02)
+
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until so many have come to serve."""
+        self.wait_for_log(" serves.", count)
+
+    def workers(self) -> set[int]:
+        """List the processes that it has started to serve."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return {int(pid) for pid in children if b"spawn_main" in _command_of(pid)}
+
     def log(self) -> list[dict[str, object]]:
         """Parse the log, every line of which is JSON."""
         return [json.loads(line) for line in self.output.splitlines()]
+
+
+def _command_of(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # It has ended meanwhile.
+        return b""
 
 
 @contextmanager

@@ -16,15 +16,15 @@ WINGS = [
     "handlers",
     "parts",
     "main",
-    "workers",
-    "server doctor",
+    "workers server",
+    "serving doctor",
     "__main__",
 ]
 MODULES = {
     "tokens": ["credentials orders", "admission key_files policy", "claims", "service", "signing_key"],
     "callers": ["caller counters quotas", "api_keys issuer rate_limits", "tokens"],
     "operation": [
-        "text redaction supervision readiness drain load log_writer metrics exposition",
+        "text redaction supervision ending readiness drain load log_writer metrics exposition",
         "log_line audit gauges",
         "log_text write_ahead",
         "logs",
@@ -49,7 +49,15 @@ MODULES = {
     "settings": ["environment reading urls workers", "callers livekit operation server", "settings"],
 }
 # Only these know what the environment says.
-READERS_OF_SETTINGS = {"main", "parts", "server", "doctor.configuration", "doctor.examination", "__main__"}
+READERS_OF_SETTINGS = {
+    "main",
+    "parts",
+    "server",
+    "serving",
+    "doctor.configuration",
+    "doctor.examination",
+    "__main__",
+}
 ROOT = Path(app.__path__[0])
 TREES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text())

@@ -8,8 +8,8 @@ import pytest
 from uvicorn.config import Config
 
 from app import __main__ as command_line
-from app import server, workers
-from app.operation import logs
+from app import serving, workers
+from app.operation import ending, logs
 from app.server import Server
 from app.settings.settings import Settings
 from app.tokens.claims import TokensDiffer
@@ -23,6 +23,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(logs, "configure", lambda _level, _format: None)
+    monkeypatch.setattr(ending, "end", sys.exit)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Config:
@@ -117,7 +118,7 @@ def test_a_livekit_api_that_writes_other_tokens_ends_it(monkeypatch: pytest.Monk
     def differ(_settings: Settings, **_more: Any) -> Any:
         raise TokensDiffer("not as livekit-api writes them")
 
-    monkeypatch.setattr(server, "create_app", differ)
+    monkeypatch.setattr(serving, "create_app", differ)
     with pytest.raises(SystemExit, match="livekit-api do not fit together: not as livekit-api writes them"):
         run(monkeypatch, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET)
 
