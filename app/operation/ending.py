@@ -18,6 +18,8 @@ def end(status: int) -> NoReturn:
     status.
     """
     _disregard(_TO_STOP)
+    # Here even that would interrupt what ends the process; other threads may still be told.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _TO_STOP)
     logging.shutdown()
     os._exit(status)
 

@@ -2087,7 +2087,6 @@ FAULTS = [
         "app/operation/ending.py",
         "processes/test_signals.py processes/test_signals_to_workers.py processes/test_process.py",
         ("the first signal ends it another way", "partial(_obey, partial(end, 0))", "signal.SIG_DFL"),
-        ("each signal begins the end anew", "    _disregard(_TO_STOP)\n", ""),
         ("the last signal chooses the status", "partial(_obey, lambda: None)", "signal.SIG_DFL"),
         ("the last lines are not written", "    logging.shutdown()\n", ""),
         ("a failure ends with 0", "os._exit(status)", "os._exit(0)"),
