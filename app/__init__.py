@@ -9,10 +9,12 @@ import warnings
 
 from app.packages import hidden, run_when_needed
 
-# A test client, three HTTP clients, Flask and two command lines are half of the start and 16 MB of every
+# Two test clients, three HTTP clients, Flask and two command lines are half of the start and 17 MB of every
 # process, for nothing that a request needs. This must come before anything imports one of them.
+run_when_needed("uvicorn", Config="config")
+run_when_needed("werkzeug", Request="wrappers")
 for _package in (
-    "connexion", "connexion.decorators", "httpx", "livekit.api", "requests", "uvicorn", "uvicorn.supervisors",
+    "connexion", "connexion.decorators", "httpx", "livekit.api", "requests", "uvicorn.supervisors",
 ):  # fmt: skip
     run_when_needed(_package)
 # livekit-api signs with HMAC only, and PyJWT would take nine megabytes for what it never does here.

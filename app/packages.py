@@ -23,8 +23,13 @@ def hidden(name: str) -> Iterator[None]:
         del sys.modules[name]
 
 
-def run_when_needed(name: str) -> None:
-    """Postpone a package's own file, which Python would run before any module of the package."""
+def run_when_needed(name: str, **homes: str) -> None:
+    """Postpone a package's own file, which Python would run before any module of the package.
+
+    Args:
+        name: the package.
+        homes: names that it offers, and its modules that have them: who asks for these needs no more.
+    """
     spec = importlib.util.find_spec(name)
     if spec is None or spec.loader is None or name in sys.modules:
         return
@@ -34,6 +39,8 @@ def run_when_needed(name: str) -> None:
     def find(attribute: str) -> object:
         if attribute not in _HIDDEN and importlib.util.find_spec(f"{name}.{attribute}"):
             return importlib.import_module(f"{name}.{attribute}")
+        if attribute in homes:
+            return getattr(importlib.import_module(f"{name}.{homes[attribute]}"), attribute)
         with lock:  # Another thread waits until all of the file has run.
             if not begun.is_set():
                 begun.set()

@@ -2409,6 +2409,16 @@ FAULTS = [
     *_in(
         "app/__init__.py",
         "unit/test_packages.py",
+        (
+            "a process that serves runs a command line",
+            'run_when_needed("uvicorn", Config="config")',
+            'run_when_needed("uvicorn")',
+        ),
+        (
+            "a process that serves holds a test client",
+            'run_when_needed("werkzeug", Request="wrappers")',
+            'run_when_needed("werkzeug")',
+        ),
         ("each process holds what it never needs", 'with hidden("cryptography"):', "if True:"),
     ),
 ]

@@ -47,6 +47,10 @@ def run(code: str) -> str:
         "import httpx; httpx.get; httpx.__version__",
         "import uvicorn; uvicorn.run; uvicorn.config.Config; assert callable(uvicorn.main)",
         "from uvicorn import main; assert callable(main)",
+        "import uvicorn, uvicorn.config; assert uvicorn.Config is uvicorn.config.Config; uvicorn.Server",
+        "from uvicorn import Config, run; assert callable(run)",
+        "import werkzeug; werkzeug.run_simple; werkzeug.Client; werkzeug.Response",
+        "import werkzeug, werkzeug.wrappers; assert werkzeug.Request is werkzeug.wrappers.Request",
         "import uvicorn.supervisors; uvicorn.supervisors.Multiprocess",
         "import pickle, httpx; assert pickle.loads(pickle.dumps(httpx.Client)) is httpx.Client",
         EIGHT_THREADS.format("import httpx; httpx.get; httpx.Client"),
@@ -67,6 +71,27 @@ def test_the_service_runs_none_of_what_it_does_not_need() -> None:
     unneeded |= {"cryptography", "joserfc", "limits", "prometheus_client", "redis"}
     loaded = run("import sys; print(*sys.modules)").split()
     assert "app.main" in loaded
+    assert not unneeded & set(loaded)
+
+
+SERVED = """
+from app.main import create_app
+from app.operation.drain import Drain
+from app.operation.load import Load
+from app.server import configuration
+from app.settings.settings import Settings
+settings = Settings(livekit_api_key="key", livekit_api_secret="secret-" * 6)
+configuration(settings, create_app(settings), Drain(), Load()).load()
+import sys
+print(*sys.modules)
+"""
+
+
+def test_a_process_that_serves_runs_none_of_it_either() -> None:
+    """What the server loads at the start asks for single names, which are had without the rest."""
+    unneeded = {"click", "watchfiles", "uvicorn.main", "werkzeug.test", "werkzeug.serving"}
+    loaded = run(SERVED).split()
+    assert "uvicorn.lifespan.on" in loaded
     assert not unneeded & set(loaded)
 
 
