@@ -193,14 +193,15 @@ async def _lifespan(_app: object, parts: Parts, listen: tuple[str, int] | None) 
     # What was made for the start stays: the garbage collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    limits, gauges = parts.limits, parts.gauges
+    limits, gauges, metrics = parts.limits, parts.gauges, parts.metrics
     watches = {
         asyncio.create_task(source.watch()) for source in (parts.signing_key, parts.issuer, gauges) if source
     }
     try:
         if limits:
             await limits.prepare()
-        with exposed(*listen, gauges.scrape) if gauges and listen else nullcontext():
+        # The port has a thread of its own: what is so now, the loop takes down, and nobody else.
+        with exposed(*listen, metrics.render) if metrics and listen else nullcontext():
             yield
     finally:
         for watch in watches:

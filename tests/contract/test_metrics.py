@@ -1,5 +1,6 @@
 """Metrics as a monitoring system gets them over HTTP."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -202,3 +203,20 @@ def test_metrics_can_have_a_port_of_their_own() -> None:
     assert found["tokens_issued_total{operation=generateToken}"] == found["ready"] == 1
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/metrics")
+
+
+def test_what_is_so_now_is_taken_down_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port of their own is another thread: two at once would count a lost line twice, and share a peak."""
+    threads = set()
+    refresh = gauges.Gauges.refresh
+
+    def noted(self: gauges.Gauges) -> None:
+        threads.add(threading.get_ident())
+        refresh(self)
+
+    monkeypatch.setattr(gauges.Gauges, "refresh", noted)
+    port = free_port()
+    with serve(make_settings(metrics_port=port)) as url:
+        assert httpx.get(f"{url}/api/health/ready").status_code == 200
+        assert scraped(f"http://127.0.0.1:{port}/metrics")["ready"] == 1
+    assert len(threads) == 1

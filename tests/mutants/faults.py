@@ -1690,6 +1690,11 @@ FAULTS = [
         "contract/test_metrics.py processes/test_metrics_of_workers.py",
         ("requests are not counted", "parts.metrics.observe if parts.metrics else None", "None"),
         ("metrics are public although they have a port", " and settings.metrics_port is None", ""),
+        (
+            "two threads take down what is so now",
+            "exposed(*listen, metrics.render) if metrics",
+            "exposed(*listen, gauges.scrape) if gauges",
+        ),
     ),
     *_in(
         "app/parts.py",
