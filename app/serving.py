@@ -11,7 +11,7 @@ from typing import NoReturn
 from uvicorn.config import STARTUP_FAILURE
 
 from app.main import create_app, report
-from app.operation import ending, logs, metrics
+from app.operation import ending, logs, metric_files
 from app.operation.drain import Drain
 from app.operation.exposition import exposed
 from app.operation.load import Load
@@ -58,12 +58,12 @@ def _metrics_of_workers(settings: Settings) -> Iterator[Callable[[int], None]]:
         yield lambda _pid: None
         return
     with ExitStack() as stack:
-        directory = stack.enter_context(metrics.shared_directory())
+        directory = stack.enter_context(metric_files.shared_directory())
         hand_on_metrics_directory(directory)
         if settings.metrics_port is not None:
-            render = partial(metrics.render_shared, directory)
+            render = partial(metric_files.render_shared, directory)
             stack.enter_context(exposed(settings.host, settings.metrics_port, render))
-        yield partial(metrics.forget, directory=directory)
+        yield partial(metric_files.forget, directory=directory)
 
 
 def work(listener: socket, on_start: Callable[[], None]) -> NoReturn:

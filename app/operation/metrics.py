@@ -1,12 +1,10 @@
 """Metrics: what a monitoring system counts and watches, of one process or of several together."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.operation.metric_files import render_shared, written
 
 if TYPE_CHECKING:  # It is for who asks for it, and must not be imported before the environment is complete.
     from prometheus_client import CollectorRegistry
@@ -53,7 +51,7 @@ class Metrics:
             issuing: the operations that issue tokens.
             error_codes: what a refusal may be for.
             reasons: why the service may not be ready, warnings among them.
-            directory: what the processes of the service share; see `shared_directory`.
+            directory: what the processes of the service share; see metric_files.shared_directory.
         """
         from prometheus_client import (  # noqa: PLC0415
             CollectorRegistry,
@@ -152,7 +150,7 @@ class Metrics:
         """Write all metrics in Prometheus' text format."""
         if self._directory is not None:
             return render_shared(self._directory)
-        return _render(self._registry)
+        return written(self._registry)
 
 
 class _Now:
@@ -181,61 +179,3 @@ def _watch_process(registry: "CollectorRegistry") -> None:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-
-
-@contextmanager
-def shared_directory() -> Iterator[str]:
-    """Make a directory for the metrics of several processes, and remove it at the end.
-
-    The processes get its path in the environment, before they import prometheus_client.
-    """
-    directory = tempfile.mkdtemp(prefix="livekit-token-api-metrics-")
-    try:
-        yield directory
-    finally:
-        # A worker that ends late may still write.
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def forget(pid: int, directory: str) -> None:
-    """Leave a process that is gone out of what is so now; what it has counted stays counted."""
-    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
-
-    mark_process_dead(pid, directory)  # type: ignore[no-untyped-call]
-
-
-def render_shared(directory: str) -> str:
-    """Write the metrics of all processes that share a directory."""
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415
-
-    registry = CollectorRegistry()
-    registry.register(_Shared(directory))
-    return _render(registry)
-
-
-class _Shared:
-    """What the processes have written into their directory."""
-
-    def __init__(self, directory: str) -> None:
-        self._directory = Path(directory)
-
-    def collect(self) -> Iterable[Any]:
-        """Read it; the collector of prometheus-client fails at a file that a process is about to begin."""
-        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
-
-        files = [str(path) for path in self._directory.glob("*.db") if _is_begun(path)]
-        merged: Iterable[Any] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
-        return merged
-
-
-def _is_begun(path: Path) -> bool:
-    try:
-        return path.stat().st_size > 0
-    except FileNotFoundError:  # Its process was forgotten meanwhile.
-        return False
-
-
-def _render(registry: "CollectorRegistry") -> str:
-    from prometheus_client import generate_latest  # noqa: PLC0415
-
-    return generate_latest(registry).decode()

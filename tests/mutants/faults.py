@@ -1644,7 +1644,6 @@ FAULTS = [
             "elif",
         ),
         ("what is refused is counted as issued", 'elif "expiresAt" in facts', 'elif "audit" in state'),
-        ("a worker that starts makes scrapes fail", "return path.stat().st_size > 0", "return path.exists()"),
         ("which limit was exceeded is not counted", 'if "exceeded" in state:', "if False:"),
         ("a reason stays when it no longer holds", "{*self._reasons, *reasons}", "reasons"),
         ("lost lines are counted again each second", "        self._lost_before = lost\n", ""),
@@ -1653,6 +1652,11 @@ FAULTS = [
             '"Whether the service can issue tokens.", "livemin"',
             '"Whether the service can issue tokens.", "livemax"',
         ),
+    ),
+    *_in(
+        "app/operation/metric_files.py",
+        "unit/operation/test_metric_files.py",
+        ("a worker that starts makes scrapes fail", "return path.stat().st_size > 0", "return path.exists()"),
         (
             "who is gone is still watched",
             "    mark_process_dead(pid, directory)",
@@ -1663,6 +1667,20 @@ FAULTS = [
             "        yield directory\n",
             "        __import__('os').chmod(directory, 0o777)\n        yield directory\n",
         ),
+        ("what others have counted is lost", "        if gone.exists():\n", "        if False:\n"),
+        (
+            "who is gone counts for one request",
+            "values.write_value(key, values.read_value(key)[0] + value, 0)",
+            "values.write_value(key, value, 0)",
+        ),
+        (
+            "files of those that are gone add up",
+            "    if not _is_begun(own):\n",
+            "    if True:\n        return\n",
+        ),
+        ("who is forgotten is not in a scrape", "fcntl.LOCK_SH", "fcntl.LOCK_UN"),
+        ("who is forgotten is in a scrape twice", "fcntl.LOCK_EX", "fcntl.LOCK_UN"),
+        ("a full disk ends the service", "    except OSError as error:", "    except KeyError as error:"),
     ),
     *_in(
         "app/operation/exposition.py",
@@ -1711,7 +1729,7 @@ FAULTS = [
         "processes/test_metrics_of_workers.py",
         (
             "a killed worker is not forgotten",
-            "yield partial(metrics.forget, directory=directory)",
+            "yield partial(metric_files.forget, directory=directory)",
             "yield lambda _pid: None",
         ),
         ("others' metrics are ours", "    hand_on_metrics_directory(None)\n", ""),

@@ -24,9 +24,9 @@ MODULES = {
     "tokens": ["credentials orders", "admission key_files policy", "claims", "service", "signing_key"],
     "callers": ["caller counters quotas", "api_keys issuer rate_limits", "tokens"],
     "operation": [
-        "text redaction supervision ending readiness drain load log_writer metrics exposition",
-        "log_line audit gauges",
-        "log_text write_ahead",
+        "text redaction supervision ending readiness drain load log_writer metric_files exposition",
+        "log_line audit metrics",
+        "log_text write_ahead gauges",
         "logs",
         "tracing",
     ],

@@ -1,14 +1,10 @@
 """Metrics of one process: what is counted, and what is watched."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.operation.metrics import Metrics, forget, render_shared, shared_directory
+from app.operation.metrics import Metrics
 from tests.support.metrics import labels_of, parsed
 
 OPERATIONS = {"generateToken": (200, 400), "checkLiveness": (200,)}
@@ -153,87 +149,10 @@ def test_a_process_says_how_it_is_doing_as_a_process() -> None:
     assert not [name for name in found if "_created" in name]
 
 
-WORKER = """
-import os, signal, sys
-from app.operation.metrics import Metrics
-metrics = Metrics({{"checkLiveness": (200,)}}, [], [], ["draining"], os.environ["PROMETHEUS_MULTIPROC_DIR"])
-for _ in range(int(sys.argv[1])):
-    metrics.observe({{"operation": "checkLiveness", "audit": {{}}}}, 200, 0.001)
-metrics.refresh(
-    reasons=sys.argv[3:], is_ready=not sys.argv[3:], in_flight=2, key_timestamp=float(sys.argv[2]), lost=1
-)
-sys.stdout.write(metrics.render())
-{end}
-"""
-
-
-def work(directory: str, *arguments: str, end: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run a process that counts so many requests, and ends."""
-    return subprocess.run(
-        [sys.executable, "-c", WORKER.format(end=end), *arguments],
-        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": directory},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_processes_that_share_a_directory_count_together() -> None:
-    """Counts add up, the worst says whether all are ready, and the oldest key is the one that is told."""
-    with shared_directory() as directory:
-        assert not work(directory, "3", "2000", "draining", end="os.kill(os.getpid(), 9)").stderr
-        other = work(directory, "4", "1000")
-        found = parsed(render_shared(directory))
-        # Each of them tells of all.
-        assert parsed(other.stdout) == found
-    assert found["requests_total{operation=checkLiveness,status=200}"] == 7
-    assert found["request_duration_seconds_count{operation=checkLiveness}"] == 7
-    assert (found["workers"], found["requests_in_flight"]) == (2, 4)
-    assert (found["ready"], found["ready_reason{reason=draining}"]) == (0, 1)
-    assert found["signing_key_timestamp_seconds"] == 1000
-    assert found["log_lines_lost_total"] == 2
-
-
-def test_a_process_that_is_gone_is_forgotten_but_for_what_it_has_counted() -> None:
-    """Counters do not go back; what is so now is what those say that are there."""
-    with shared_directory() as directory:
-        work(directory, "3", "1000", "draining")
-        (pid,) = {int(path.stem.rsplit("_", 1)[1]) for path in Path(directory).iterdir()}
-        work(directory, "4", "2000")
-        forget(pid, directory)
-        found = parsed(render_shared(directory))
-    assert found["requests_total{operation=checkLiveness,status=200}"] == 7
-    assert (found["workers"], found["requests_in_flight"]) == (1, 2)
-    assert (found["ready"], found["ready_reason{reason=draining}"]) == (1, 0)
-    assert found["signing_key_timestamp_seconds"] == 2000
-
-
-def test_a_process_that_only_begins_is_no_hindrance() -> None:
-    """A file without anything in it says nothing; what others have counted is told."""
-    with shared_directory() as directory:
-        work(directory, "3", "1000")
-        (Path(directory) / "counter_1.db").touch()
-        (Path(directory) / "gauge_livemin_1.db").touch()
-        found = parsed(render_shared(directory))
-    assert found["requests_total{operation=checkLiveness,status=200}"] == 3
-    assert found["ready"] == 1
-
-
 def test_a_process_that_does_not_serve_yet_says_nothing_of_now() -> None:
     """Not that it is not ready, nor that it has signed since 1970."""
     found = parsed(fresh().render())
     assert not {"ready", "workers", "requests_in_flight", "signing_key_timestamp_seconds"} & found.keys()
-
-
-def test_the_shared_directory_is_empty_and_gone_in_the_end() -> None:
-    """Nothing of an earlier start is counted, nothing is left, and nobody else may look."""
-    with shared_directory() as directory:
-        path = Path(directory)
-        assert not list(path.iterdir())
-        assert path.stat().st_mode & 0o077 == 0
-        (path / "counter_1.db").write_bytes(b"")
-    assert not path.exists()
 
 
 def test_labels_are_those_that_were_named() -> None:
