@@ -16,11 +16,11 @@ from app.operation.drain import Drain
 from app.operation.exposition import exposed
 from app.operation.load import Load
 from app.operation.log_writer import LogWriter
-from app.operation.supervision import end_with_parent
+from app.operation.supervision import end_with_parent, is_orphan
 from app.server import Server, configuration
 from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
-from app.settings.workers import hand_on_metrics_directory
+from app.settings.workers import hand_on_metrics_directory, metrics_directory
 
 _STANDARD_ERROR = 2
 
@@ -75,7 +75,10 @@ def work(listener: socket, on_start: Callable[[], None]) -> NoReturn:
         sys.exit(f"The environment cannot be used:\n{error}")
     log = logs.configure(settings.log_level, settings.log_format)
     end_with_parent()
-    ending.end(0 if run(settings, log, [listener], on_start) else STARTUP_FAILURE)
+    has_served = run(settings, log, [listener], on_start)
+    if is_orphan() and (directory := metrics_directory()):
+        metric_files.remove(directory)
+    ending.end(0 if has_served else STARTUP_FAILURE)
 
 
 def run(

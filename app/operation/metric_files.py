@@ -29,8 +29,13 @@ def shared_directory() -> Iterator[str]:
     try:
         yield directory
     finally:
-        # A worker that ends late may still write.
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(directory)
+
+
+def remove(directory: str) -> None:
+    """Remove the directory of several processes."""
+    # A worker that ends late may still write, or remove it as well.
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def forget(pid: int, directory: str) -> None:

@@ -15,6 +15,12 @@ def is_worker() -> bool:
     return multiprocessing.parent_process() is not None
 
 
+def is_orphan() -> bool:
+    """Tell whether the process that started this one as a worker is gone."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
+
+
 def end_with_parent() -> None:
     """Have this process stop, as at SIGTERM, when the one that started it as a worker is gone."""
     parent = multiprocessing.parent_process()

@@ -1732,6 +1732,7 @@ FAULTS = [
             "yield partial(metric_files.forget, directory=directory)",
             "yield lambda _pid: None",
         ),
+        ("orphans leave their files", "if is_orphan() and (", "if False and ("),
         ("others' metrics are ours", "    hand_on_metrics_directory(None)\n", ""),
     ),
     *_in(

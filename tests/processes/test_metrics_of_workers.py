@@ -82,6 +82,18 @@ def test_whoever_is_asked_tells_of_all_workers() -> None:
         assert (found["workers"], found["ready"]) == (2, 1)
 
 
+def test_workers_leave_no_files_when_the_one_that_started_them_is_killed() -> None:
+    """It cannot remove them itself any more."""
+    with workers() as (service, folder):
+        wait_for(f"{service.url}/metrics", lambda found: found.get("workers") == 2)
+        assert list(folder.iterdir())
+        service.process.kill()
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while list(folder.iterdir()):
+            assert time.monotonic() < deadline, "the files are still there"
+            time.sleep(0.02)
+
+
 def tokens_of(directory: Path, pid: int) -> float:
     """Read how many tokens one worker has issued."""
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
