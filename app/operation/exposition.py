@@ -1,22 +1,30 @@
 """Metrics on a port of their own, where nothing else is served."""
 
+import asyncio
 import logging
-import socketserver
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from socket import AI_PASSIVE, SOCK_STREAM, getaddrinfo
+from socket import AI_PASSIVE, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, getaddrinfo, socket
 
 logger = logging.getLogger(__name__)
 
 PATH = "/metrics"
-_CONTENT_TYPE = "text/plain; charset=utf-8"
+_METHODS = ("GET", "HEAD")
 _PATIENCE_SECONDS = 10
-_POLL_SECONDS = 0.1
+_MOST_CONNECTIONS = 64
+_MOST_HEAD_BYTES = 16_384
+_END_OF_HEAD = b"\r\n\r\n"
+_HEADERS = (
+    "Content-Type: text/plain; charset=utf-8\r\n"
+    "Cache-Control: no-store\r\n"
+    f"Allow: {', '.join(_METHODS)}\r\n"
+    "Connection: close\r\n"
+)
+
+_Open = dict[asyncio.Transport, None]  # the oldest first
 
 
 class PortTaken(Exception):
@@ -29,7 +37,7 @@ def check(host: str, port: int) -> None:
     Raises:
         PortTaken: it cannot.
     """
-    _bound(host, port, str).server_close()
+    _bound(host, port).close()
 
 
 @contextmanager
@@ -39,77 +47,92 @@ def exposed(host: str, port: int, render: Callable[[], str]) -> Iterator[int]:
     Raises:
         PortTaken: the port cannot be listened at.
     """
-    server = _bound(host, port, render)
-    thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,), name="metrics", daemon=True)
+    listener = _bound(host, port)
+    end = asyncio.Event()
+    # A loop of its own: the thread that supervises workers has none, and a busy one would not answer.
+    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    loop = runner.get_loop()
+    thread = threading.Thread(target=_run, args=(runner, listener, render, end), name="metrics", daemon=True)
     thread.start()
     try:
-        yield server.server_address[1]
+        yield listener.getsockname()[1]
     finally:
-        server.shutdown()
-        server.server_close()
+        loop.call_soon_threadsafe(end.set)
         thread.join()
 
 
-def _bound(host: str, port: int, render: Callable[[], str]) -> "_Server":
+def _bound(host: str, port: int) -> socket:
     try:
-        return _Server(host, port, partial(_Request, render))
+        family, kind, *_, address = getaddrinfo(host, port, type=SOCK_STREAM, flags=AI_PASSIVE)[0]
+        listener = socket(family, kind)
+        try:
+            listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen()
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         raise PortTaken(error.strerror) from None
+    return listener
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    """Not `http.server`'s own, which would ask the name service who it is."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, host: str, port: int, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
-        self.address_family, *_, address = getaddrinfo(host, port, type=SOCK_STREAM, flags=AI_PASSIVE)[0]
-        super().__init__(address, handler)  # type: ignore[arg-type]
-
-    def handle_error(self, _request: object, _client: object) -> None:
-        """Keep to the log's own form; the library would write a traceback on standard error."""
-        error = sys.exception()
-        if not isinstance(error, OSError):  # That is a client who left.
-            logger.error("The metrics cannot be written.", exc_info=error)
+def _run(runner: asyncio.Runner, listener: socket, render: Callable[[], str], end: asyncio.Event) -> None:
+    with runner:
+        runner.run(_serve(listener, render, end))
 
 
-class _Request(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = _PATIENCE_SECONDS
+async def _serve(listener: socket, render: Callable[[], str], end: asyncio.Event) -> None:
+    connections: _Open = {}
+    factory = partial(_Connection, render, connections)
+    server = await asyncio.get_running_loop().create_server(factory, sock=listener)
+    await end.wait()
+    server.close()
+    for transport in list(connections):
+        transport.abort()
 
-    def __init__(self, render: Callable[[], str], *args: object) -> None:
-        self._render = render
-        super().__init__(*args)  # type: ignore[arg-type]
 
-    def do_GET(self) -> None:
-        """Answer a scrape."""
-        self._answer(with_body=True)
+class _Connection(asyncio.Protocol):
+    """One request, and its answer: in one thread, however many there are."""
 
-    def do_HEAD(self) -> None:
-        """Answer as GET does, without the body."""
-        self._answer(with_body=False)
+    def __init__(self, render: Callable[[], str], connections: _Open) -> None:
+        self._render, self._connections = render, connections
+        self._head = b""
 
-    def _answer(self, *, with_body: bool) -> None:
-        is_known = self.path.partition("?")[0] == PATH
-        body = self._render().encode() if is_known else b""
-        self.send_response_only(HTTPStatus.OK if is_known else HTTPStatus.NOT_FOUND)
-        for name, value in (
-            ("Content-Type", _CONTENT_TYPE),
-            ("Cache-Control", "no-store"),
-            ("Content-Length", str(len(body))),
-            # A connection would keep its thread.
-            ("Connection", "close"),
-        ):
-            self.send_header(name, value)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+        self._deadline = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, transport.abort)
+        if len(self._connections) >= _MOST_CONNECTIONS:
+            oldest = next(iter(self._connections))
+            del self._connections[oldest]
+            oldest.abort()
+        self._connections[transport] = None
 
-    def version_string(self) -> str:
-        """Tell nobody which Python this is."""
-        return "livekit-token-api"
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._deadline.cancel()
+        self._connections.pop(self._transport, None)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's name
-        """Keep quiet: scrapes are no news."""
+    def data_received(self, data: bytes) -> None:
+        self._head += data
+        if _END_OF_HEAD in self._head:
+            status, text = self._answer()
+            self._send(status, text.encode())
+        elif len(self._head) > _MOST_HEAD_BYTES:
+            self._transport.abort()
+
+    def _answer(self) -> tuple[HTTPStatus, str]:
+        method, _, rest = self._head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+        if method not in _METHODS:
+            return HTTPStatus.METHOD_NOT_ALLOWED, ""
+        if rest.partition(" ")[0].partition("?")[0] != PATH:
+            return HTTPStatus.NOT_FOUND, ""
+        try:
+            return HTTPStatus.OK, self._render()
+        except Exception:
+            logger.exception("The metrics cannot be written.")
+            return HTTPStatus.INTERNAL_SERVER_ERROR, ""
+
+    def _send(self, status: HTTPStatus, body: bytes) -> None:
+        head = f"HTTP/1.1 {status} {status.phrase}\r\n{_HEADERS}Content-Length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode() + (b"" if self._head.startswith(b"HEAD ") else body))
+        self._transport.close()

@@ -1685,9 +1685,13 @@ FAULTS = [
     *_in(
         "app/operation/exposition.py",
         "unit/operation/test_exposition.py",
-        ("metrics are at every path", 'is_known = self.path.partition("?")[0] == PATH', "is_known = True"),
-        ("a client that leaves is an error", "if not isinstance(error, OSError):", "if True:"),
-        ("the port stays taken", "        server.server_close()\n", ""),
+        ("metrics are at every path", 'if rest.partition(" ")[0].partition("?")[0] != PATH', "if False"),
+        ("metrics can be posted", "if method not in _METHODS", "if False"),
+        ("the port stays taken", "    server.close()\n", "    str(server)\n"),
+        ("whoever says nothing keeps its connection", "call_later(_PATIENCE_SECONDS", "call_later(3600"),
+        ("silent connections add up", "            oldest.abort()\n", "            pass\n"),
+        ("a head may be of any length", "len(self._head) > _MOST_HEAD_BYTES", "False"),
+        ("a scrape fails, and nobody knows why", "logger.exception(", "str("),
     ),
     *_in(
         "app/wire/routing.py",

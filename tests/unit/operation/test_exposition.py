@@ -2,11 +2,14 @@
 
 import logging
 import socket
+import threading
 import time
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
+from app.operation import exposition
 from app.operation.exposition import PortTaken, check, exposed
 from tests.support.raw_http import connect, request, reset_at_close, send
 
@@ -39,7 +42,8 @@ def test_another_method_is_refused() -> None:
     """There is nothing to post, and no metric in the answer; nor does it say which Python refuses."""
     with exposed(HOST, 0, lambda: "metrics-text") as port:
         answer = send(f"http://{HOST}:{port}", request("POST", "/metrics", body=b"x"))
-    assert answer.status == 501
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
     assert b"metrics-text" not in answer.content
     assert "Python" not in str(answer.headers)
 
@@ -85,8 +89,7 @@ def test_metrics_that_cannot_be_written_are_in_the_log(
         return "text"
 
     with exposed(HOST, 0, render) as port:
-        with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(f"http://{HOST}:{port}/metrics")
+        assert httpx.get(f"http://{HOST}:{port}/metrics").status_code == 500
         assert httpx.get(f"http://{HOST}:{port}/metrics").text == "text"
     (record,) = [record for record in caplog.records if record.name.startswith("app.")]
     assert record.levelno == logging.ERROR
@@ -119,3 +122,46 @@ def test_a_client_that_leaves_is_no_news(
         assert httpx.head(f"http://{HOST}:{port}/metrics").status_code == 200
     assert not [record for record in caplog.records if record.name.startswith("app.")]
     assert not capfd.readouterr().err
+
+
+def test_connections_that_say_nothing_keep_nobody_out() -> None:
+    """The oldest give way, and all of them are one thread."""
+    threads = threading.active_count()
+    with exposed(HOST, 0, lambda: "text") as port, ExitStack() as stack:
+        silent = [stack.enter_context(connect(f"http://{HOST}:{port}")) for _ in range(200)]
+        assert httpx.get(f"http://{HOST}:{port}/metrics", timeout=2).text == "text"
+        assert threading.active_count() == threads + 1
+        for early in (silent[0], silent[136]):
+            early.settimeout(2)
+            assert early.recv(1) == b""
+        # The scrape took the place of one more.
+        silent[-1].settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent[-1].recv(1)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\n", request("GET", "/metrics")])
+def test_nobody_stays_for_long(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """Whether no request comes, or half of one, or nobody reads the answer."""
+    monkeypatch.setattr(exposition, "_PATIENCE_SECONDS", 0.3)
+    with exposed(HOST, 0, lambda: "x" * 50_000_000) as port, connect(f"http://{HOST}:{port}") as slow:
+        slow.sendall(sent)
+        time.sleep(0.6)
+        received = 0
+        try:
+            while chunk := slow.recv(1 << 20):
+                received += len(chunk)
+        except ConnectionResetError:
+            pass
+        assert received < 50_000_000
+
+
+def test_a_head_has_an_end() -> None:
+    """Whoever sends one for ever is cut off."""
+    begun = time.monotonic()
+    with exposed(HOST, 0, lambda: "text") as port, connect(f"http://{HOST}:{port}") as endless:
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):  # noqa: PT012  # whichever fails first
+            while True:
+                endless.sendall(b"x" * 10_000)
+        assert time.monotonic() < begun + 5
+        assert httpx.get(f"http://{HOST}:{port}/metrics").text == "text"
