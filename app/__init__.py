@@ -1,7 +1,8 @@
 """The LiveKit Token API: access tokens for LiveKit rooms, from a contract.
 
-Imports point one way: tokens, callers < operation < wire < handlers < main < server, doctor < __main__; the
-last four read settings.
+Imports point one way:
+tokens, callers < operation < wire < handlers < main < server < serving, doctor < __main__
+The last five read settings.
 """
 
 import importlib
