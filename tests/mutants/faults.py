@@ -2426,7 +2426,7 @@ FAULTS = [
     ),
     *_in(
         "app/packages.py",
-        "unit/test_packages.py",
+        "processes/test_packages.py",
         ("what was hidden stays so", "        del sys.modules[name]\n", "        pass\n"),
         (
             "hiding what is imported takes it away",
@@ -2436,7 +2436,7 @@ FAULTS = [
     ),
     *_in(
         "app/__init__.py",
-        "unit/test_packages.py",
+        "processes/test_packages.py",
         (
             "a process that serves runs a command line",
             'run_when_needed("uvicorn", Config="config")',
