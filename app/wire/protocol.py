@@ -161,8 +161,15 @@ class HttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, when all of this one is there."""
         self._end_work()
+        # Timers keep the context that they are set in, and that of a request has all of it.
+        self._context.run(self._complete)
+
+    def _complete(self) -> None:
         super().on_response_complete()
-        if (self._framing.is_between and not self._has_eof) or self._answers.is_closing():
+        if self._answers.is_closing():
+            return
+        if self._framing.is_between and not self._has_eof:
+            self._forget()
             return
         if self._framing.in_head:
             self.loop.call_soon(self._read_next, context=self._context)
@@ -262,8 +269,14 @@ class HttpProtocol(HttpToolsProtocol):
         if self.headers:
             # What the parser makes of trailers is not for the next request.
             self.parser = HttpRequestParser(self)
+        if cycle.response_complete:
+            self._forget()
 
     # What becomes of it
+
+    def _forget(self) -> None:
+        # A connection that is kept would keep its last request, three times as large as itself.
+        self.parser = self.cycle = self.scope = None  # type: ignore[assignment]
 
     def _end_work(self) -> None:
         if self._is_at_work:

@@ -63,6 +63,7 @@ def test_hostile_requests_cost_no_memory(service: Service, content: bytes, statu
     ("count", "content"),
     [
         pytest.param(1000, b"", id="idle connections"),
+        pytest.param(1000, POST, id="idle connections that were answered"),
         pytest.param(200, HEAD, id="half heads"),
         pytest.param(20, HEAD + b"a: " + b"b" * 60_000, id="half heads of 60 KB"),
     ],

@@ -2291,6 +2291,21 @@ FAULTS = [
         ),
         ("each byte of a head has its own time", " and not self._head.is_set:", ":"),
         (
+            "an idle connection keeps its last request",
+            "            self._forget()\n            return",
+            "            return",
+        ),
+        (
+            "an idle connection keeps a request whose body came late",
+            "        if cycle.response_complete:\n            self._forget()\n",
+            "",
+        ),
+        (
+            "the end of an idle connection keeps its last request",
+            "self._context.run(self._complete)",
+            "self._complete()",
+        ),
+        (
             "the second head may take for ever",
             "            self._head.set()\n            self._unset",
             "            self._unset",

@@ -1,11 +1,13 @@
 """The limits of the protocol, and what is said of them."""
 
 import asyncio
+import contextvars
 import re
 import weakref
 from pathlib import Path
 from typing import Any
 
+import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -89,6 +91,31 @@ async def test_a_client_that_is_gone_is_forgotten() -> None:
     del connection
     await asyncio.sleep(0)
     assert known() is None
+
+
+CONTEXT: contextvars.ContextVar[object] = contextvars.ContextVar("of a request")
+
+
+@pytest.mark.parametrize("late", [b"", b"{}"], ids=["all there", "a body that comes after the answer"])
+async def test_a_connection_that_is_kept_keeps_nothing_of_its_last_request(late: bytes) -> None:
+    """Neither by itself nor by the context of the timer that ends it: there may be many."""
+    known = []
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        scope["state"]["kept"] = kept = asyncio.Event()
+        CONTEXT.set(kept)
+        known.append(weakref.ref(kept))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    connection, state = connected(app, Load())
+    for answered in (1, 2):
+        connection.data_received(HEAD if late else b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.sleep(0.01)
+        connection.data_received(late)
+        await asyncio.sleep(0.01)
+        assert state.total_requests == answered
+        assert [each() for each in known] == [None] * answered
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
