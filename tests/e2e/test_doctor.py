@@ -19,7 +19,7 @@ from app.tokens.credentials import Credentials
 from tests.e2e.livekit_server import LiveKitServer
 from tests.e2e.openid_provider import OpenIdProvider
 from tests.e2e.redis_server import RedisServer
-from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, environment, free_port
+from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, environment, free_port, run
 from tests.support.server import KEY, SECRET, serve
 from tests.support.stand_in import livekit_ahead, standing_in, write_certificate
 
@@ -31,16 +31,7 @@ class Diagnosis:
 
     def __init__(self, *arguments: str, given: str | None = None, **variables: str) -> None:
         """Run the command in an environment of these variables; `given` is its standard input."""
-        ended = subprocess.run(
-            [*COMMAND, "doctor", "--json", *arguments],
-            cwd=ROOT,
-            env=environment(**variables),
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_SECONDS,
-            check=False,
-        )
+        ended = run("doctor", "--json", *arguments, given=given, **variables)
         # Nothing but the findings: no traceback, no log line, no warning.
         assert ended.stderr == ""
         told = json.loads(ended.stdout)

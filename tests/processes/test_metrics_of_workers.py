@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
-from tests.processes.test_process import run
 from tests.support.metrics import parsed, scraped
-from tests.support.process import DEADLINE_SECONDS, Service, free_port, running
+from tests.support.process import DEADLINE_SECONDS, Service, free_port, run, running
 from tests.support.server import KEY, SECRET
 
 VALID = {"roomName": "room-1", "participantIdentity": "alice"}

@@ -1,9 +1,7 @@
 """`python -m app` as the operator runs it: from the environment alone."""
 
 import socket
-import subprocess
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 
 import httpx
@@ -11,26 +9,11 @@ import pytest
 
 from tests.support import run_log
 from tests.support.contract import document
-from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, environment, running, serves
+from tests.support.process import COMMAND, DEADLINE_SECONDS, run, running, serves
 from tests.support.raw_http import connect, read_answer, request, send
 from tests.support.server import KEY, SECRET, claims_of
 
 VALID = {"roomName": "room-1", "participantIdentity": "alice"}
-
-
-def run(
-    *arguments: str, command: Sequence[str] = COMMAND, **variables: str
-) -> "subprocess.CompletedProcess[str]":
-    """Run the command line until it ends by itself."""
-    return subprocess.run(
-        [*command, *arguments],
-        cwd=ROOT,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-        check=False,
-    )
 
 
 def test_the_service_starts_from_the_environment() -> None:

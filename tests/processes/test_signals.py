@@ -9,8 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes.test_process import run
-from tests.support.process import COMMAND, ROOT, free_port, running
+from tests.support.process import COMMAND, ROOT, free_port, run, running
 from tests.support.raw_http import JSON, answers_from, connect, read_answer, request
 from tests.support.server import KEY, SECRET
 

@@ -1,8 +1,6 @@
 """Traces, as a real collector gets them from a real service."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -14,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.support.collector import Collector, collecting, text, values
 from tests.support.contract import document
-from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, Service, environment, free_port, running
+from tests.support.process import COMMAND, DEADLINE_SECONDS, ROOT, Service, free_port, run, running
 from tests.support.raw_http import JSON, connect, read_answer, request, send
 from tests.support.server import KEY, SECRET
 
@@ -314,6 +312,7 @@ def test_a_service_whose_collector_is_down_serves_and_stops() -> None:
     assert not [line for line in service.log() if "exc_info" in line]
 
 
+PYTHON = COMMAND[:1]
 STARTED = """
 import sys
 from app.main import create_app
@@ -332,32 +331,28 @@ runpy.run_module("app", run_name="__main__")
 """
 
 
-def run(code: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run code in a process of its own, until it ends by itself."""
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=environment(**CREDENTIALS, **variables),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-        check=False,
-    )
-
-
 def test_who_is_not_traced_does_not_pay_for_it() -> None:
     """Without the setting nothing of OpenTelemetry is imported; with it, it is."""
-    without = run(STARTED)
+    without = run("-c", STARTED, command=PYTHON, **CREDENTIALS)
     assert without.returncode == 0, without.stderr
     assert "opentelemetry" not in without.stdout
     assert (
-        "opentelemetry.sdk.trace" in run(STARTED, OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318").stdout
+        "opentelemetry.sdk.trace"
+        in run(
+            "-c", STARTED, command=PYTHON, **CREDENTIALS, OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318"
+        ).stdout
     )
 
 
 def test_without_the_extra_the_start_says_what_to_install() -> None:
     """The message names the variable and the extra, and is no traceback."""
-    ended = run(WITHOUT_THE_EXTRA, OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318")
+    ended = run(
+        "-c",
+        WITHOUT_THE_EXTRA,
+        command=PYTHON,
+        **CREDENTIALS,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318",
+    )
     assert ended.returncode == 1
     assert ended.stderr.startswith("The environment cannot be used:\nOTEL_EXPORTER_OTLP_ENDPOINT: ")
     assert "pip install 'livekit-token-api[otel]'" in ended.stderr
@@ -374,7 +369,14 @@ def test_without_the_extra_the_start_says_what_to_install() -> None:
 def test_a_variable_that_opentelemetry_cannot_use_is_said_in_words(variables: dict[str, str]) -> None:
     """The start fails with a message for the operator, and no traceback."""
     code = 'import runpy; runpy.run_module("app", run_name="__main__")'
-    ended = run(code, OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318", **variables)
+    ended = run(
+        "-c",
+        code,
+        command=PYTHON,
+        **CREDENTIALS,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318",
+        **variables,
+    )
     assert ended.returncode == 1
     assert ended.stderr.startswith("The environment cannot be used:\nOTEL_…: ")
     assert "Traceback" not in ended.stdout + ended.stderr

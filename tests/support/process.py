@@ -35,6 +35,22 @@ def environment(**variables: str) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if k in kept}, "DRAIN_SECONDS": "0", **variables}
 
 
+def run(
+    *arguments: str, command: Sequence[str] = COMMAND, given: str | None = None, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command line until it ends by itself; `given` is its standard input."""
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=ROOT,
+        env=environment(**variables),
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+
+
 @dataclass
 class Service:
     """A running service, and what it has logged once it is stopped."""
