@@ -55,6 +55,7 @@ def production() -> uvicorn.Config:
 
     def note(server: uvicorn.Server, *_: object) -> None:
         configs.append(server.config)
+        sys.exit()  # The service ends its process once it has served.
 
     alone = mock.patch.object(sys, "argv", ["app"])
     with alone, mock.patch.object(uvicorn.Server, "run", note), suppress(SystemExit):
