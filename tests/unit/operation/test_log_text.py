@@ -39,6 +39,15 @@ def test_anything_else_is_its_message() -> None:
     assert shown(msg="It is %s", args=("so",), facts={"lost": 3}) == "INFO    app.x: It is so lost=3"
 
 
+def test_no_fact_looks_like_several() -> None:
+    """What a caller sent is told from what the service says: a value with blanks is in quotes."""
+    forged = {"path": "/x 200 issued 0.1 ms", "client": 'a room="r'}
+    assert shown(msg="request", facts=FACTS | forged) == (
+        'INFO    POST "/x 200 issued 0.1 ms" 200 issued 0.658 ms room=r identity=alice '
+        'client="a room=\\"r" expiresAt=2026-11-25T01:23:41Z'
+    )
+
+
 @pytest.mark.parametrize("evil", ["\n", "\r", "\x1b[2J", "\x9b31m", "\u202e", "\0", "\u2028"])
 def test_nothing_moves_the_cursor(evil: str) -> None:
     """A terminal obeys nothing that a caller sent, and a line stays one."""
