@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import re
+import time
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -34,9 +35,10 @@ class HttpProtocol(HttpToolsProtocol):
     9110 lets a server ignore that wish, and Java's client has it by default; and it takes trailers for
     headers.
 
-    The application learns of it by `scope["state"]`: `arrived` is there when all of a request is, and
-    `at_work`, as the how many-th it has arrived of those that are being answered; `refusal` is the exception
-    to answer it with if it cannot be read, and `body_refusal` if only its body cannot.
+    The application learns of it by `scope["state"]`: `started` is when a request's head was there, by
+    `time.perf_counter()`; `arrived` is there when all of it is, and `at_work`, as the how many-th it has
+    arrived of those that are being answered; `refusal` is the exception to answer it with if it cannot be
+    read, and `body_refusal` if only its body cannot.
     """
 
     # Beside uvicorn's own attributes: together they would double what an idle connection takes.
@@ -234,6 +236,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._drain.is_leaving:
             cycle.keep_alive = False
         length, fault = head.examine(version, self.url, self.headers)
+        self.scope["state"]["started"] = time.perf_counter()
         self.headers = []  # The next ones are trailers, or those of the next request.
         self._framing.expect_body(length)
         if fault:

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import re
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,22 @@ async def test_a_request_is_at_work_when_all_of_it_is_there() -> None:
     assert load.at_work == 0
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
+
+
+async def test_the_application_learns_when_the_head_was_there() -> None:
+    """Not when it gets to the request: by then others may have been answered, and the body has come."""
+    seen = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append((scope["state"]["started"], time.perf_counter()))
+        time.sleep(0.05)  # noqa: ASYNC251  # as other requests do that are answered meanwhile
+
+    clients = [connected(app, Load())[0] for _ in range(3)]
+    for client in clients:
+        client.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.sleep(0.01)
+    assert [begun - started > 0.045 * n for n, (started, begun) in enumerate(seen)] == [True] * 3
+    assert seen[0][0] <= seen[1][0] <= seen[2][0] < seen[0][1] + 0.05
 
 
 async def test_whoever_asks_a_process_that_leaves_is_told_to_connect_anew() -> None:
