@@ -22,13 +22,13 @@ def service_with(**variables: str) -> AbstractContextManager[Service]:
 
 async def under_load(service: Service, number: int, tally: Tally) -> float:
     """Send a signal once there were enough requests; return how long it then took to be not ready."""
-    is_ready, told = True, 0.0
-    clients = [asyncio.create_task(ask_on(service.url, tally, lambda: is_ready)) for _ in range(CLIENTS)]
+    goes_on, told = True, 0.0
+    clients = [asyncio.create_task(ask_on(service.url, tally, lambda: goes_on)) for _ in range(CLIENTS)]
     while tally.asked < ENOUGH:
         await asyncio.sleep(0.05)
         assert not all(client.done() for client in clients)
     service.process.send_signal(number)
-    told = time.monotonic()
+    told, asked = time.monotonic(), tally.asked
     watch = Client(service.url)
     while (await watch.ask(READY))[0] == 200:
         await asyncio.sleep(0.05)
@@ -39,7 +39,10 @@ async def under_load(service: Service, number: int, tally: Tally) -> float:
         fresh = Client(service.url)
         assert (await fresh.ask(TOKEN))[0] == 200
         await fresh.leave()
-    is_ready = False
+    # Whoever sends requests here looks only every now and then, and is answered until then.
+    await asyncio.sleep(1)
+    goes_on = False
+    assert tally.asked > asked + CLIENTS
     await asyncio.gather(*clients)
     await watch.leave()
     return seconds
