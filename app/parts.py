@@ -27,7 +27,7 @@ from app.settings.settings import Settings
 from app.settings.workers import metrics_directory
 from app.tokens.admission import AdmissionPolicy
 from app.tokens.credentials import Credentials
-from app.tokens.key_files import KeyFiles
+from app.tokens.key_files import KeyFileFault, KeyFiles
 from app.tokens.policy import TokenPolicy
 from app.tokens.service import TokenService
 from app.tokens.signing_key import SigningKey
@@ -136,6 +136,17 @@ def _key_files(settings: Settings) -> KeyFiles | None:
         settings.livekit_api_secret_file,
         settings.livekit_keys_file,
     )
+
+
+def fault_of_key_files(settings: Settings) -> str:
+    """Say why no token can be signed with what is in the files, if there are files, and none can."""
+    files = _key_files(settings)
+    try:
+        if files:
+            files.read()
+    except KeyFileFault as fault:
+        return str(fault)
+    return ""
 
 
 # What verifies signatures is nineteen megabytes, and what counts requests some more: for who needs it.

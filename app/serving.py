@@ -17,6 +17,7 @@ from app.operation.exposition import exposed
 from app.operation.load import Load
 from app.operation.log_writer import LogWriter
 from app.operation.supervision import end_with_parent, is_orphan
+from app.parts import fault_of_key_files
 from app.server import Server, configuration
 from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
@@ -66,16 +67,19 @@ def _metrics_of_workers(settings: Settings) -> Iterator[Callable[[int], None]]:
         yield partial(metric_files.forget, directory=directory)
 
 
-def work(listener: socket, on_start: Callable[[], None]) -> NoReturn:
+def work(listener: socket, on_start: Callable[[bool], None], must_be_able: bool) -> NoReturn:  # noqa: FBT001
     """Serve at a socket as one of several workers, as the environment says."""
     _prepare()
     try:
         settings = Settings.from_environment()
     except InvalidSettings as error:  # A file that was good when the first workers started.
         sys.exit(f"The environment cannot be used:\n{error}")
+    fault = fault_of_key_files(settings)
+    if fault and must_be_able:
+        sys.exit(f"A fresh worker could issue no token, and those that are there can:\n{fault}")
     log = logs.configure(settings.log_level, settings.log_format)
     end_with_parent()
-    has_served = run(settings, log, [listener], on_start)
+    has_served = run(settings, log, [listener], partial(on_start, not fault))
     if is_orphan() and (directory := metrics_directory()):
         metric_files.remove(directory)
     ending.end(0 if has_served else STARTUP_FAILURE)

@@ -26,8 +26,11 @@ _MARGIN_SECONDS = 5.0  # What a worker may take beyond what it is given to stop.
 _SECONDS_AT_ONCE = 3.0
 _OF_A_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 
-Serve = Callable[[socket, Callable[[], None]], None]
-"""What a worker does: serves at a socket, and calls what it is given once it does."""
+Serve = Callable[[socket, Callable[[bool], None], bool], None]
+"""What a worker does: serves at a socket, and says once it does whether it is able to do its work.
+
+The last argument says whether it must be: one that is not would do worse than those which are there.
+"""
 
 
 @dataclass
@@ -35,6 +38,7 @@ class _Worker:
     process: BaseProcess
     started: Connection
     serves: bool = False
+    is_able: bool = False
     is_leaving: bool = False
     deadline: float | None = None
 
@@ -95,10 +99,11 @@ class Workers:
     @contextmanager
     def _signals_heard(self) -> Iterator[int]:
         reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        orders = {n: partial(self._signals.append, n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
         wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         try:
-            with ending.told({number: partial(self._signals.append, number) for number in numbers}):
+            # The last one is for workers; whoever sends it to have a log file opened anew shall not end them.
+            with ending.told({**orders, signal.SIGUSR1: lambda: None}):
                 yield reading
         finally:
             signal.set_wakeup_fd(wakeup)
@@ -118,8 +123,8 @@ class Workers:
         for worker in self._workers:
             if worker.started in ready and not worker.serves:
                 with suppress(EOFError):
-                    worker.serves = bool(worker.started.recv())
-                    self._has_served |= worker.serves
+                    worker.is_able = worker.started.recv()
+                    worker.serves = self._has_served = True
                     logger.info("Worker %d serves.", worker.pid)
                 if not worker.serves:
                     worker.process.join(_MARGIN_SECONDS)
@@ -198,7 +203,9 @@ class Workers:
 
     def _started(self) -> _Worker:
         reading, writing = _SPAWN.Pipe(duplex=False)
-        process = _SPAWN.Process(target=_work, args=(self._serve, self._listener, writing))
+        must_be_able = any(worker.is_able for worker in self._workers if worker.process.is_alive())
+        arguments = self._serve, self._listener, writing, must_be_able
+        process = _SPAWN.Process(target=_work, args=arguments)
         ensure_running()  # Else to start the first one would let signals through.
         # Those that a terminal sends to all wait until the worker knows what to do.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_A_TERMINAL)
@@ -233,14 +240,14 @@ class Workers:
             self._to_replace.remove(worker)
 
 
-def _work(serve: Serve, listener: socket, started: Connection) -> None:
+def _work(serve: Serve, listener: socket, started: Connection, must_be_able: bool) -> None:  # noqa: FBT001
     # A terminal sends it to all of its processes; the one that supervises says what is to be done.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_A_TERMINAL)
 
-    def tell() -> None:
+    def tell(is_able: bool) -> None:  # noqa: FBT001
         with suppress(BrokenPipeError):  # The one that supervises is gone, and supervision sees to that.
-            started.send(os.getpid())
+            started.send(is_able)
 
-    serve(listener, tell)
+    serve(listener, tell, must_be_able)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from app.tokens.service import TokenService
 logger = logging.getLogger(__name__)
 
 _PERIOD_SECONDS = 1.0
+_LATE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,14 @@ class SigningKey:
         self._files = files
         self._credentials: Credentials | None = None
         self._fault = ""
+        self._read_at, self._is_late = time.monotonic(), False
         if files is not None:
             self._take(_found_in(files))
 
     @property
     def is_broken(self) -> bool:
         """Whether the files cannot be used; the key before stays in use, if there was one."""
-        return bool(self._fault)
+        return bool(self._fault) or self._is_late
 
     @property
     def is_weak(self) -> bool:
@@ -65,43 +68,62 @@ class SigningKey:
         if self._files is None:
             return
         self._say("", None)
+        self._read_at = time.monotonic()
+        over = threading.Event()
+        # A file system may let its readers wait, for ever too; the end waits for threads of a pool only.
+        threading.Thread(target=self._follow, args=(self._files, over), name="keys", daemon=True).start()
+        try:
+            while True:
+                await asyncio.sleep(_PERIOD_SECONDS)
+                self._say_late()
+        finally:
+            over.set()
+
+    def _follow(self, files: KeyFiles, over: threading.Event) -> None:
         seen = None
-        while True:
-            await asyncio.sleep(_PERIOD_SECONDS)
+        while not over.wait(_PERIOD_SECONDS):
             before = self._fault, self._credentials
             try:
-                # In a thread: a file system may let its readers wait.
-                found = await asyncio.to_thread(_found_in, self._files)
+                found = _found_in(files)
                 if found == seen:
-                    await asyncio.to_thread(self._take, found)
+                    self._take(found)
                 seen = found
             except Exception as error:  # noqa: BLE001  # Whatever happens, the files are read again.
                 self._fault = f"The credentials of the files cannot be used ({type(error).__name__})"
+            self._read_at = time.monotonic()
             self._say(*before)
+
+    def _say_late(self) -> None:
+        was_late, self._is_late = self._is_late, time.monotonic() > self._read_at + _LATE_SECONDS
+        if self._is_late and not was_late:
+            logger.error("The files of the credentials cannot be read: the file system does not answer.")
+        elif was_late and not self._is_late:
+            logger.info("The files of the credentials can be read again.")
 
     def _take(self, found: _Found) -> None:
         if found.credentials is not None and found.credentials != self._credentials:
             self._tokens.sign_with(found.credentials)
             self._credentials = found.credentials
-            self.in_use_since = found.written_at or time.time()
+            now = time.time()
+            self.in_use_since = min(found.written_at or now, now)
         self._fault = found.fault
 
     def _say(self, fault: str, credentials: Credentials | None) -> None:
         """Say what has changed since there was this fault, or none, and these credentials were in use."""
         now = self._credentials
         if self._fault and self._fault != fault:
-            key = f"the key {now.api_key} stays in use" if now else "no token can be issued"
+            key = f"the key {now.shown_key} stays in use" if now else "no token can be issued"
             logger.error("%s; %s.", self._fault, key)
         if now is not None and now != credentials:
-            logger.info("Tokens are signed with the key %s from now on.", now.api_key)
+            logger.info("Tokens are signed with the key %s from now on.", now.shown_key)
             if now.is_weak:
                 logger.warning(
                     "The secret of the key %s is weak: use at least %d bytes.",
-                    now.api_key,
+                    now.shown_key,
                     STRONG_SECRET_BYTES,
                 )
         elif now is not None and fault and not self._fault:
-            logger.info("The files of the credentials are mended; the key %s is in use.", now.api_key)
+            logger.info("The files of the credentials are mended; the key %s is in use.", now.shown_key)
 
 
 def _found_in(files: KeyFiles) -> _Found:

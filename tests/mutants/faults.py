@@ -294,9 +294,15 @@ FAULTS = [
         ("a file that is half written is believed", "if found == seen:", "if True:"),
         (
             "a file system that hangs stops everybody",
-            "found = await asyncio.to_thread(_found_in, self._files)",
-            "found = _found_in(self._files)",
+            'name="keys", daemon=True).start()',
+            'name="keys", daemon=True).run()',
         ),
+        (
+            "nobody sees that a file system hangs",
+            "return bool(self._fault) or self._is_late",
+            "return bool(self._fault)",
+        ),
+        ("a key is in use since tomorrow", "min(found.written_at or now, now)", "found.written_at or now"),
         (
             "a mended file is still broken",
             "self._fault = found.fault",
@@ -308,7 +314,7 @@ FAULTS = [
             "except Exception as error:",
             "except OSError as error:",
         ),
-        ("a new key is as old as the service", "found.written_at or time.time()", "self.in_use_since"),
+        ("a new key is as old as the service", "min(found.written_at or now, now)", "self.in_use_since"),
     ),
     *_in(
         "app/main.py",
@@ -354,8 +360,13 @@ FAULTS = [
         "unit/tokens/test_service.py",
         (
             "credentials show the secret",
-            "{self.api_key!r})",
-            "{self.api_key!r}, api_secret={self.api_secret!r})",
+            "{self.shown_key!r})",
+            "{self.shown_key!r}, api_secret={self.api_secret!r})",
+        ),
+        (
+            "a secret in the place of the key is shown",
+            'self.api_key if len(self.api_key) < STRONG_SECRET_BYTES else f"{self.api_key[:8]}…"',
+            "self.api_key",
         ),
     ),
     *_in(
@@ -1601,6 +1612,15 @@ FAULTS = [
     ),
     *_in(
         "app/operation/audit.py",
+        "unit/operation/test_audit.py",
+        (
+            "time begins when a request is looked at",
+            'state.setdefault("started", time.perf_counter())',
+            "time.perf_counter()",
+        ),
+    ),
+    *_in(
+        "app/operation/audit.py",
         "contract/test_layers.py processes/test_process.py",
         ("audit lines are not written", "    logger.handle(line)\n", ""),
         (
@@ -1795,6 +1815,7 @@ FAULTS = [
     *_in(
         "app/operation/log_text.py",
         "unit/operation/test_log_text.py",
+        ("a value looks like several", 'if " " in text', "if False"),
         (
             "callers move the cursor of a terminal",
             "printable(without_credentials(text), _MAX_LINE)",
@@ -1969,6 +1990,12 @@ FAULTS = [
     ),
     *_in(
         "app/serving.py",
+        "processes/test_rotation.py",
+        ("a worker without a key replaces one that has it", "if fault and must_be_able:", "if False:"),
+        ("no worker can be without a key", "if fault and must_be_able:", "if fault:"),
+    ),
+    *_in(
+        "app/serving.py",
         "unit/test_command_line.py processes/test_process.py",
         ("nobody is told what to mend", "        report(settings)\n", "        pass\n"),
         (
@@ -2131,6 +2158,8 @@ FAULTS = [
     *_in(
         "app/workers.py",
         "processes/test_workers.py",
+        ("nobody asks whether others are able", "any(worker.is_able for worker", "any(False for worker"),
+        ("who opens logs anew ends it", "{**orders, signal.SIGUSR1: lambda: None}", "orders"),
         ("a worker that fails at the start looks like an end", "            self._has_failed = True\n", ""),
         ("a worker that fails at the start is tried for ever", "elif self._has_served:", "elif True:"),
         ("a worker that fails later ends all", "elif self._has_served:", "elif False:"),
@@ -2289,6 +2318,11 @@ FAULTS = [
             "        self._head.set()\n        super().connection_made",
             "        super().connection_made",
         ),
+        (
+            "nobody knows when a request came",
+            """        self.scope["state"]["started"] = time.perf_counter()\n""",
+            "",
+        ),
         ("each byte of a head has its own time", " and not self._head.is_set:", ":"),
         (
             "an idle connection keeps its last request",
@@ -2327,8 +2361,8 @@ FAULTS = [
         ),
         (
             "a request that was answered is at work",
-            "        self._end_work()\n        super().on_response_complete()",
-            "        super().on_response_complete()",
+            "        self._end_work()\n        # Timers",
+            "        # Timers",
         ),
         (
             "a request whose client has gone is at work",

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -103,6 +104,7 @@ def test_a_changed_key_file_is_in_use_in_every_worker_within_5_s(
     path = tmp_path / "keys.yaml"
     _replace(path, "old")
     with running(LIVEKIT_KEYS_FILE=str(path), WORKERS="2") as service, Load(service.url).running() as load:
+        service.wait_for_workers(2)
         until_all_sign_with(load, "old")
         change(path, "new")
         until_all_sign_with(load, "new")
@@ -135,6 +137,7 @@ def test_a_volume_of_kubernetes_is_followed_in_every_worker(tmp_path: Path) -> N
         running(LIVEKIT_API_KEY_FILE=key, LIVEKIT_API_SECRET_FILE=secret, WORKERS="2") as service,
         Load(service.url).running() as load,
     ):
+        service.wait_for_workers(2)
         until_all_sign_with(load, "old")
         publish("..2", "new")
         until_all_sign_with(load, "new")
@@ -189,6 +192,29 @@ def test_a_broken_key_file_is_to_be_seen_and_changes_nothing(
         _replace(path, "new")
         until_reasons_are(api, [])
         assert signer_of(api.post("/token", json=VALID)) == "new"
+
+
+def test_a_broken_key_file_lets_no_worker_in_that_could_issue_nothing(tmp_path: Path) -> None:
+    """Neither SIGHUP nor the death of a worker costs a token; once the file is mended there are two again."""
+    path = tmp_path / "keys.yaml"
+    _replace(path, "old")
+    with running(LIVEKIT_KEYS_FILE=str(path), WORKERS="2") as service:
+        service.wait_for_workers(2)
+        before = service.workers()
+        path.write_text("")
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for_log("could not start.")
+        assert service.workers() >= before
+        os.kill(min(before), signal.SIGKILL)
+        service.wait_for_log("could not start.", 2)
+        assert {ask(service.url) for _ in range(20)} == {"old"}
+        _replace(path, "new")
+        service.wait_for_workers(3)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while {ask(service.url) for _ in range(20)} != {"new"}:
+            assert time.monotonic() < deadline, "the old key stays"
+    assert "A fresh worker could issue no token" in service.output
+    assert "Traceback" not in service.output
 
 
 def test_without_its_key_file_the_service_starts_and_is_not_ready(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.workers import DEAF, FAIL, SERVE, WAIT, Supervised, supervised
+from tests.support.workers import DEAF, FAIL, SERVE, UNABLE, WAIT, Supervised, supervised
 
 
 def serving(workers: Supervised, count: int) -> list[int]:
@@ -90,6 +90,33 @@ def test_without_descriptors_the_others_go_on_until_there_are_some() -> None:
         workers.process.send_signal(signal.SIGHUP)
         resource.prlimit(workers.process.pid, resource.RLIMIT_NOFILE, before)
         assert len(serving(workers, 3)) >= 3
+        workers.process.terminate()
+        assert workers.end() == 0
+
+
+def test_one_that_is_not_able_takes_the_place_of_none_that_is() -> None:
+    """It is refused as long as there is another that is; but better than nobody it serves."""
+    with supervised(2) as workers:
+        first, second = serving(workers, 2)
+        workers.plan(UNABLE)
+        os.kill(first, signal.SIGKILL)
+        workers.wait(lambda: workers.logged("could not start."))
+        workers.process.send_signal(signal.SIGHUP)
+        workers.wait(lambda: len(workers.logged("could not start.")) >= 2)
+        assert not workers.pids("SIGUSR1")
+        os.kill(second, signal.SIGKILL)
+        workers.wait(lambda: len(workers.logged(" serves.")) == 4)
+        workers.process.terminate()
+        assert workers.end() == 0
+
+
+def test_what_tells_others_to_open_their_logs_anew_ends_nobody() -> None:
+    """SIGUSR1 is for workers; whoever watches over them does not die of it."""
+    with supervised(1) as workers:
+        (worker,) = serving(workers, 1)
+        workers.process.send_signal(signal.SIGUSR1)
+        workers.process.send_signal(signal.SIGHUP)
+        workers.wait(lambda: workers.pids("forgotten") == [worker])
         workers.process.terminate()
         assert workers.end() == 0
 

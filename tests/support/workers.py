@@ -22,14 +22,14 @@ from app import workers
 from app.workers import Workers
 
 FOLDER = "FOLDER_OF_WORKERS"
-SERVE, FAIL, WAIT, DEAF = "serve", "fail", "wait", "deaf"
-"""Plans: serve until told to stop; end before that; serve at SIGUSR2 only; serve, and do not stop."""
+SERVE, FAIL, WAIT, DEAF, UNABLE = "serve", "fail", "wait", "deaf", "unable"
+"""Plans: serve until told to stop; end before that; serve at SIGUSR2 only; do not stop; serve, but badly."""
 DEADLINE_SECONDS = 20
 _MARGIN_SECONDS = 0.5
 _ROOT = Path(__file__).parent.parent.parent
 
 
-def serve(_listener: socket.socket, on_start: Callable[[], None]) -> None:
+def serve(_listener: socket.socket, on_start: Callable[[bool], None], must_be_able: bool) -> None:  # noqa: FBT001
     """Do as the plan says: it is what a worker does here."""
     plan = (Path(os.environ[FOLDER]) / "plan").read_text()
 
@@ -39,17 +39,17 @@ def serve(_listener: socket.socket, on_start: Callable[[], None]) -> None:
             os._exit(0)
 
     def begin(*_signal: object) -> None:
-        on_start()
+        on_start(plan != UNABLE)
         _say(os.getpid(), SERVE)
 
     signal.signal(signal.SIGUSR2, begin)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, told)
     _say(os.getpid(), plan)
-    if plan == FAIL:
+    if plan == FAIL or (plan == UNABLE and must_be_able):
         sys.exit(3)
     if plan != WAIT:
-        on_start()
+        on_start(plan != UNABLE)
     while True:
         signal.pause()
 

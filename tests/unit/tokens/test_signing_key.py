@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -286,8 +287,11 @@ async def test_whatever_happens_the_files_are_read_again(
     assert "secret" not in said
 
 
-async def test_a_file_system_that_hangs_stops_nobody(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    """Tokens are issued while a reading of the files does not end."""
+async def test_a_file_system_that_hangs_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Tokens are issued while a reading of the files does not end; that it does not is to be seen."""
+    monkeypatch.setattr(module, "_LATE_SECONDS", 0.3)
     begun, gone_on = threading.Event(), threading.Event()
     waited = []
     read = KeyFiles.read
@@ -305,13 +309,38 @@ async def test_a_file_system_that_hangs_stops_nobody(monkeypatch: pytest.MonkeyP
         await until(begun.is_set)
         path.write_text(as_text(NEW))
         assert signer_of(tokens) == "old"
+        await until(lambda: key.is_broken)
+        await until(lambda: "the file system does not answer" in caplog.text)
         gone_on.set()
         await until(lambda: signer_of(tokens) == "new")
+        await until(lambda: not key.is_broken and "can be read again" in caplog.text)
     finally:
         gone_on.set()
         watch.cancel()
         await asyncio.wait({watch})
     assert all(waited), "nothing else went on meanwhile"
+
+
+def test_a_file_system_that_hangs_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    """Nobody waits for the thread that reads."""
+    begun, gone_on = threading.Event(), threading.Event()
+
+    async def watch() -> None:
+        watch = asyncio.create_task(SigningKey(TokenService(None), KeyFiles(keys_file=path)).watch())
+        monkeypatch.setattr(KeyFiles, "read", lambda _files: begun.set() or gone_on.wait())  # type: ignore[func-returns-value]
+        await until(begun.is_set)
+        watch.cancel()
+        await asyncio.wait({watch})
+
+    loop = threading.Thread(target=asyncio.run, args=(watch(),), daemon=True)
+    loop.start()
+    loop.join(DEADLINE_SECONDS)
+    held_up = loop.is_alive()
+    gone_on.set()
+    assert begun.is_set()
+    assert not held_up
 
 
 async def test_it_is_known_since_when_a_key_is_in_use(path: Path) -> None:
@@ -326,6 +355,23 @@ async def test_it_is_known_since_when_a_key_is_in_use(path: Path) -> None:
         _rename(path)
         await until(lambda: signer_of(tokens) == "new")
         await until(lambda: key.in_use_since == path.stat().st_mtime)
+
+
+async def test_no_key_is_in_use_since_tomorrow(path: Path) -> None:
+    """Clocks of file servers may be ahead."""
+    os.utime(path, (9_999_999_999, 9_999_999_999))
+    async with following(KeyFiles(keys_file=path)) as key:
+        assert key.in_use_since <= time.time()
+
+
+async def test_a_secret_in_the_place_of_the_key_is_not_logged(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever has taken one for the other finds out by its beginning."""
+    path.write_text(f"{NEW.api_secret}: {NEW.api_key}-but-long-enough-to-be-a-secret\n")
+    async with following(KeyFiles(keys_file=path)):
+        await until(lambda: bool(caplog.messages))
+    assert caplog.messages[0] == f"Tokens are signed with the key {NEW.api_secret[:8]}… from now on."
 
 
 @pytest.mark.filterwarnings("ignore:The HMAC key is")
