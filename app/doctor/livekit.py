@@ -112,7 +112,8 @@ async def _ask(client: httpx.AsyncClient, address: str, clock: Clock, token: str
 def _skew(response: httpx.Response, here: float) -> float | None:
     try:
         there = parsedate_to_datetime(response.headers["Date"])
-    except (KeyError, ValueError):
+    # A year of many digits is too large for a number of C.
+    except (KeyError, ValueError, OverflowError):
         return None
     # It is written in whole seconds, cut off.
     return there.replace(tzinfo=there.tzinfo or UTC).timestamp() + 0.5 - here
@@ -242,7 +243,13 @@ def _refused(answer: _Answer, source: Source) -> Finding:
             f"copy the secret of that key anew into {source.secret}",
         )
     if "permissions" in answer.text:
-        return Finding("token", "skipped", "a proxy on the way takes Authorization away: it cannot be tried")
+        return Finding(
+            "token",
+            "problem",
+            "refused as if there were none: a proxy on the way takes Authorization away, or what answers "
+            "refuses every token",
+            f"have the proxy pass Authorization on, or correct {_CHECK}",
+        )
     return Finding(
         "token", "problem", f"refused with {answer.status}, for a reason not known here", "read LiveKit's log"
     )

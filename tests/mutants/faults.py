@@ -2405,6 +2405,16 @@ FAULTS = [
             "_token(writer, clock())",
         ),
         (
+            "a date that cannot be read is an exception",
+            "except (KeyError, ValueError, OverflowError):",
+            "except (KeyError, ValueError):",
+        ),
+        (
+            "tokens that do not arrive are left out",
+            '            "problem",\n            "refused as if there were none',
+            '            "skipped",\n            "refused as if there were none',
+        ),
+        (
             "a wrong secret is taken for a wrong clock",
             "            if corrected.accepts:\n",
             "            if True:\n",

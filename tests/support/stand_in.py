@@ -22,11 +22,11 @@ _LOOPBACK = "127.0.0.1"
 
 
 class Said(NamedTuple):
-    """An answer; without a date it does not tell the time."""
+    """An answer; without a date it does not tell the time. A text is a date as it is written."""
 
     status: int
     text: str = ""
-    date: float | None = None
+    date: float | str | None = None
 
 
 Answer = Callable[[str], Said]
@@ -43,7 +43,8 @@ def standing_in(answer: Answer, certificate: Path | None = None) -> Iterator[str
             body = said.text.encode()
             self.send_response_only(said.status)
             if said.date is not None:
-                self.send_header("Date", formatdate(said.date, usegmt=True))
+                date = said.date if isinstance(said.date, str) else formatdate(said.date, usegmt=True)
+                self.send_header("Date", date)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

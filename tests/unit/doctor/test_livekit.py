@@ -83,6 +83,18 @@ async def test_without_a_date_the_clock_is_left_open() -> None:
 
 
 @pytest.mark.parametrize(
+    "date",
+    ["", "yesterday", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 99 Foo 2026 00:00:00 GMT"],
+)
+async def test_a_date_that_cannot_be_read_is_none(date: str) -> None:
+    """The server is there, and accepts the token; only its clock cannot be compared."""
+    found = await examine_answer(
+        lambda token: Said(200, "success", date) if token else Said(401, "no permissions", date)
+    )
+    assert (found["clock"].verdict, found["token"].verdict) == ("skipped", "ok")
+
+
+@pytest.mark.parametrize(
     ("answer", "words"),
     [
         (Said(200, "<html>Welcome</html>"), "not a LiveKit server: 200"),
@@ -109,10 +121,18 @@ async def test_a_server_that_creates_no_rooms_accepts_the_token() -> None:
 
 
 async def test_a_proxy_that_takes_the_token_away_is_no_wrong_secret() -> None:
-    """LiveKit says the same as to nobody."""
+    """LiveKit says the same as to nobody; no token gets through, which is a problem all the same."""
     found = await examine_answer(lambda _token: Said(401, "no permissions to access the room"))
-    assert found["token"].verdict == "skipped"
+    assert found["token"].verdict == "problem"
     assert "takes Authorization away" in found["token"].words
+    assert "pass Authorization on" in found["token"].fix
+
+
+@pytest.mark.parametrize("text", ["permissions denied", "invalid token", "invalid authorization token"])
+async def test_a_server_that_refuses_every_token_is_a_problem(text: str) -> None:
+    """Whatever the words, and whatever was asked."""
+    found = await examine_answer(lambda _token: Said(401, text, time.time()))
+    assert (found["token"].verdict, bool(found["token"].fix)) == ("problem", True)
 
 
 async def test_a_server_that_fails_meanwhile_is_no_wrong_secret() -> None:
