@@ -10,10 +10,11 @@ from urllib.parse import unquote, urlsplit
 from app.doctor import configuration, credentials, issuer, livekit, redis
 from app.doctor.credentials import Source
 from app.doctor.finding import Finding
+from app.doctor.known import Known
 from app.doctor.token import explain
 from app.settings.callers import CallerSettings
 from app.settings.environment import as_written
-from app.settings.livekit import LiveKitSettings
+from app.settings.livekit import PUBLISH_SOURCES, LiveKitSettings
 from app.settings.server import ServerSettings
 from app.tokens.credentials import Credentials
 from app.tokens.key_files import KeyFileFault, KeyFiles
@@ -37,7 +38,8 @@ def of_the_service(clock: Callable[[], float] = time.time) -> Examination:
 def of_a_token(token: str, clock: Callable[[], float] = time.time) -> Examination:
     """Look at a token, by the credentials that the environment names, if it does."""
     sources, _ = _sources()
-    return Examination(explain(token, sources, clock()), _secrets(sources))
+    secrets = _secrets(sources)
+    return Examination(explain(token, Known(sources, PUBLISH_SOURCES, secrets), clock()), secrets)
 
 
 async def _of_the_service(clock: Callable[[], float]) -> Examination:
@@ -96,4 +98,6 @@ def _secrets(sources: Sequence[Source]) -> list[str]:
     secrets.append((as_written(_SECRET) or "").strip())
     storage = urlsplit(as_written("RATE_LIMIT_STORAGE") or "")
     secrets.append(unquote(storage.netloc.rpartition("@")[0].partition(":")[2]))
+    # Without the quotation marks that somebody has left around one it is the same secret.
+    secrets += [secret.strip("\"'`") for secret in secrets]
     return [secret for secret in secrets if secret]

@@ -14,6 +14,7 @@ import httpx
 
 from app.doctor.credentials import Source
 from app.doctor.finding import Finding
+from app.doctor.limits import LEEWAY_SECONDS
 from app.doctor.network import Stage, obstacle
 from app.tokens.claims import TokenWriter, UnusableSecret
 from app.tokens.orders import TokenOrder
@@ -26,8 +27,8 @@ _TIMEOUT_SECONDS = 3.0
 _MAX_BYTES = 1024
 _LIFETIME = timedelta(minutes=1)
 _STAGES: tuple[Stage, ...] = ("DNS", "connection", "TLS", "answer")
-# LiveKit's leeway is a minute; a few seconds is what a network and whole seconds come to.
-_SKEW_SECONDS, _MUCH_SKEW_SECONDS = 5, 60
+# What a network and whole seconds come to.
+_SKEW_SECONDS = 5
 _RENEWAL = timedelta(days=7)
 _SET_THE_CLOCK = "set the clock that is wrong, by NTP"
 
@@ -187,10 +188,8 @@ def _of_the_clock(skew: float | None) -> Finding:
     if abs(skew) <= _SKEW_SECONDS:
         return Finding("clock", "ok", f"is within {_SKEW_SECONDS} s of the server's")
     words = f"the clock here is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the server's"
-    if abs(skew) <= _MUCH_SKEW_SECONDS:
-        return Finding(
-            "clock", "warning", f"{words}; LiveKit lets {_MUCH_SKEW_SECONDS} s pass", _SET_THE_CLOCK
-        )
+    if abs(skew) <= LEEWAY_SECONDS:
+        return Finding("clock", "warning", f"{words}; LiveKit lets {LEEWAY_SECONDS} s pass", _SET_THE_CLOCK)
     return Finding("clock", "problem", words, _SET_THE_CLOCK)
 
 

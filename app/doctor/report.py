@@ -5,13 +5,12 @@ from collections.abc import Collection, Sequence
 import orjson
 
 from app.doctor.finding import Finding, is_well
+from app.doctor.secrecy import without_secrets
 from app.operation.redaction import without_credentials
 from app.operation.text import printable
 
 _COLOURS = {"ok": 32, "warning": 33, "problem": 31, "skipped": 2}
 _MAX_LINE = 1000
-# A shorter one is a word of the report.
-_LEAST_SECRET = 8
 
 
 def as_lines(findings: Sequence[Finding], secrets: Collection[str] = (), *, coloured: bool = False) -> str:
@@ -47,7 +46,4 @@ def _safe(finding: Finding, secrets: Collection[str]) -> Finding:
 
 
 def _shown(text: str, secrets: Collection[str]) -> str:
-    for secret in secrets:
-        if len(secret) >= _LEAST_SECRET:
-            text = text.replace(secret, "[secret]")
-    return printable(without_credentials(text), _MAX_LINE)
+    return printable(without_credentials(without_secrets(text, secrets)), _MAX_LINE)

@@ -285,6 +285,7 @@ def test_a_terminal_need_not_have_every_letter(livekit: LiveKitServer) -> None:
 @pytest.mark.parametrize(
     "amiss",
     [
+        {},
         {"video": {"room": "room-1"}},
         {"video": {"roomJoin": True}},
         {"video": {}},
@@ -294,6 +295,21 @@ def test_a_terminal_need_not_have_every_letter(livekit: LiveKitServer) -> None:
         {"sub": "s" * 257},
         {"iss": "APIother"},
         {"iss": ""},
+        {"video": {"roomJoin": True, "room": "r" * 257}},
+        {"video": {"roomJoin": True, "room": 5}},
+        {"video": {"roomJoin": True, "room": "room-1", "canPublish": "true"}},
+        {"video": {"roomJoin": True, "room": "room-1", "canSubscribe": 1}},
+        {"video": {"roomJoin": True, "room": "room-1", "canPublishSources": "camera"}},
+        {"metadata": {"a": 1}},
+        {"attributes": {"a": 1}},
+        {"attributes": []},
+        {"name": 5},
+        {"kind": 5},
+        {"sha256": 5},
+        {"iat": "now"},
+        {"roomConfig": {"agents": "x"}},
+        {"roomConfig": {"agents": [{"agentName": 5}]}},
+        {"roomConfig": {"emptyTimeout": "x"}},
     ],
 )
 def test_what_livekit_refuses_is_amiss(
@@ -306,11 +322,27 @@ def test_what_livekit_refuses_is_amiss(
         "exp": int(time.time()) + 600,
         "video": {"roomJoin": True, "room": "room-1"},
     }
-    for claims, accepted in ((good, True), ({**good, **amiss}, False)):
-        token = jwt.encode(claims, livekit.secret, "HS256")
-        verdict = livekit_http.get("/rtc/validate", headers={"Authorization": f"Bearer {token}"})
-        assert (verdict.status_code == 200) == accepted, verdict.text
-        assert Diagnosis("--token", "-", given=token, **variables_of(livekit)).ok == accepted
+    token = jwt.encode({**good, **amiss}, livekit.secret, "HS256")
+    assert_of_one_opinion(livekit, livekit_http, token, accepted=not amiss)
+
+
+@pytest.mark.parametrize("junk", ["=", "!!$", "+"])
+def test_a_signature_that_livekit_cannot_read_is_amiss(
+    livekit: LiveKitServer, livekit_http: httpx.Client, junk: str
+) -> None:
+    """It is right but for what does not belong there."""
+    claims = {"iss": livekit.key, "sub": "alice", "exp": int(time.time()) + 600}
+    grants = {"roomJoin": True, "room": "room-1", "canPublish": None}
+    token = jwt.encode({**claims, "video": grants, "metadata": None}, livekit.secret, "HS256")
+    assert_of_one_opinion(livekit, livekit_http, token, accepted=True)
+    assert_of_one_opinion(livekit, livekit_http, token + junk, accepted=False)
+
+
+def assert_of_one_opinion(server: LiveKitServer, client: httpx.Client, token: str, *, accepted: bool) -> None:
+    """Have the real server and the doctor judge a token."""
+    verdict = client.get("/rtc/validate", headers={"Authorization": f"Bearer {token}"})
+    assert (verdict.status_code == 200) == accepted, verdict.text
+    assert Diagnosis("--token", "-", given=token, **variables_of(server)).ok == accepted
 
 
 def test_a_terminal_shows_lines_in_colours() -> None:

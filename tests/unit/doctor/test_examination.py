@@ -213,6 +213,20 @@ def test_a_terminal_gets_colours_unless_it_wants_none(
     assert ("\x1b[31mproblem" in run(monkeypatch, capsys)[1]) == coloured
 
 
+@pytest.mark.parametrize("quoted", ["{}", '"{}"'])
+def test_a_token_that_holds_the_secret_does_not_tell_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quoted: str
+) -> None:
+    """Whoever signs has swapped key and secret; the variable may have it in quotation marks."""
+    secret = "long-throw-away-secret-" + "0123456789" * 12
+    monkeypatch.setenv("LIVEKIT_API_KEY", KEY)
+    monkeypatch.setenv("LIVEKIT_API_SECRET", quoted.format(secret))
+    token = jwt.encode({"iss": secret, "sub": "alice"}, secret, "HS256")
+    _, shown = run(monkeypatch, capsys, "--token", token)
+    assert secret[:12] not in shown
+    assert 'signed for "[secret]"' in shown
+
+
 def test_a_token_on_the_command_line_is_explained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

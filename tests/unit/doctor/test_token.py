@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from app.doctor import report
 from app.doctor.credentials import Source
 from app.doctor.finding import Finding, is_well
+from app.doctor.known import Known
 from app.doctor.token import explain
+from app.settings.livekit import PUBLISH_SOURCES
 from app.tokens.claims import TokenWriter
 from app.tokens.credentials import Credentials
 from app.tokens.orders import Agent, TokenOrder
@@ -41,9 +43,14 @@ def written(header: Any, claims: Any) -> str:
     return f"{'.'.join(parts)}.c2lnbmF0dXJl"
 
 
+def known(sources: Sequence[Source], *secrets: str) -> Known:
+    """Know these credentials, and the tracks of LiveKit."""
+    return Known(sources, PUBLISH_SOURCES, secrets)
+
+
 def explained(token: str, sources: Sequence[Source] = (OURS,)) -> list[Finding]:
     """Explain a token; neither it nor a part of it may be in what is said, nor the secret."""
-    findings = explain(token, sources, NOW)
+    findings = explain(token, known(sources), NOW)
     said = report.as_lines(findings, [SECRET]) + report.as_json(findings, [SECRET])
     assert SECRET not in said
     for part in token.strip().split("."):
@@ -100,7 +107,9 @@ def test_a_token_of_this_service_is_well() -> None:
         ({"video": {"roomJoin": "true", "room": "room-1"}}, "room", "`roomJoin` is not true"),
         ({"video": {"roomJoin": True}}, "room", "`room` is missing"),
         ({"video": {**GRANTS, "canPublishSources": ["microphone", "mic"]}}, "publishing", '"mic"'),
-        ({"video": {**GRANTS, "canPublishSources": "microphone"}}, "publishing", '"microphone"'),
+        ({"video": {"roomJoin": True, "room": "é" * 200}}, "room", "longer than the 256 bytes"),
+        ({"metadata": "m" * 524_289}, "metadata", "LiveKit takes at most 524288"),
+        ({"attributes": {"a": "é" * 32_768}}, "attributes", "LiveKit takes at most 65536"),
     ],
 )
 def test_what_livekit_would_refuse_is_a_problem(changes: dict[str, Any], check: str, words: str) -> None:
@@ -134,6 +143,7 @@ def test_what_livekit_would_refuse_is_a_problem(changes: dict[str, Any], check: 
         ({"roomConfig": {"egress": {"room": {}}}}, "rights", "starts a recording"),
         ({"sip": {"call": True}}, "rights", "telephone"),
         ({"metadata": "m" * 9000}, "form", "too long for a proxy"),
+        ({"name": "é" * 200}, "name", "longer than the 256 bytes"),
     ],
 )
 def test_what_is_dangerous_is_a_warning(changes: dict[str, Any], check: str, words: str) -> None:
@@ -214,7 +224,7 @@ def test_other_algorithms_are_refused(algorithm: str) -> None:
         ("é.é.é", "its header cannot be read"),
         (written([], {}), "its header cannot be read"),
         (written({"alg": "HS256"}, "claims"), "its claims cannot be read"),
-        ("." * 2 + "a" * (1 << 21), "this is no token"),
+        ("." * 2 + "a" * (1 << 21), "longer than a MiB"),
         ("[" * 100_000 + ".b.c", "its header cannot be read"),
     ],
 )
@@ -224,10 +234,120 @@ def test_what_is_no_token_is_said_to_be_none(token: str, words: str) -> None:
     assert (finding.verdict, words in finding.words) == ("problem", True)
 
 
-@pytest.mark.parametrize("around", ["{}\n", '"{}"', "Bearer {}", "  {} "])
-def test_what_is_copied_with_a_token_is_left_out(around: str) -> None:
-    """Quotation marks, white space and the scheme of a header."""
-    assert is_well(explain(around.format(signed()), [OURS], NOW))
+@pytest.mark.parametrize(
+    ("around", "told"),
+    [
+        ("{}\n", None),
+        ("  {} ", None),
+        ('"{}"', ("warning", "quotation marks")),
+        ("Bearer {}", ("ok", "is a header")),
+        ("bearer {}", ("ok", "is a header")),
+        ("Authorization: Bearer {}", ("ok", "is a header")),
+        ("authorization: {}", ("ok", "is a header")),
+        ('"Authorization": "Bearer {}"', ("ok", "is a header")),
+        ("wss://livekit.example.com/rtc?access_token={}&auto_subscribe=1", ("ok", "is an address")),
+        ("access_token={}", ("ok", "is an address")),
+    ],
+)
+def test_what_is_copied_with_a_token_is_left_out(around: str, told: tuple[str, str] | None) -> None:
+    """And said to be there: white space alone is not worth a word."""
+    findings = explain(around.format(signed()), known([OURS]), NOW)
+    assert is_well(findings)
+    assert one(findings, "signature", "ok")
+    if told is None:
+        assert not [finding for finding in findings if finding.check == "input"]
+    else:
+        assert told[1] in one(findings, "input", told[0]).words
+
+
+@pytest.mark.parametrize("between", [" ", "\n", "\r\n    ", "\u200b", "\xa0"])
+@pytest.mark.parametrize("place", [10, 60, -10])
+def test_a_token_in_several_pieces_is_told_from_a_wrong_one(between: str, place: int) -> None:
+    """LiveKit refuses it, for that alone: its signature is right."""
+    token = signed()
+    findings = explained(token[:place] + between + token[place:])
+    assert [finding.check for finding in findings if finding.verdict == "problem"] == ["input"]
+    assert "in one piece" in one(findings, "input", "problem").fix
+
+
+def test_an_address_alone_is_no_token() -> None:
+    """However many dots it has."""
+    (finding,) = explain("wss://livekit.example.com/rtc", known([OURS]), NOW)
+    assert (finding.verdict, finding.words) == ("problem", "this is an address, without a token in it")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"metadata": {"a": 1}}, "`metadata` must be a text"),
+        ({"attributes": [1]}, "`attributes` must be an object"),
+        ({"attributes": {"a": "b", "c": 1, "d": 2}}, "`attributes.*` must be a text"),
+        ({"name": 5}, "`name` must be a text"),
+        ({"kind": 5}, "`kind` must be a text"),
+        ({"sha256": 5}, "`sha256` must be a text"),
+        ({"aud": ["a", 5]}, "`aud` must be a text, or a list of texts"),
+        ({"iat": "now"}, "`iat` must be a number of seconds"),
+        ({"video": {**GRANTS, "canPublish": "true"}}, "`video.canPublish` must be true or false"),
+        ({"video": {**GRANTS, "canSubscribe": 1}}, "`video.canSubscribe` must be true or false"),
+        (
+            {"video": {**GRANTS, "canPublishSources": "microphone"}},
+            "`video.canPublishSources` must be a list",
+        ),
+        ({"video": {**GRANTS, "canPublishSources": ""}}, "`video.canPublishSources` must be a list"),
+        ({"video": {**GRANTS, "canPublishSources": [1]}}, "`video.canPublishSources[]` must be a text"),
+        ({"sip": []}, "`sip` must be an object"),
+        ({"roomConfig": 1}, "`roomConfig` must be an object"),
+        ({"roomConfig": {"agents": "x"}}, "`roomConfig.agents` must be a list"),
+        ({"roomConfig": {"agents": ["x"]}}, "`roomConfig.agents[]` must be an object"),
+        ({"roomConfig": {"agents": [{"agentName": 1}]}}, "`roomConfig.agents[].agentName` must be a text"),
+        ({"roomConfig": {"emptyTimeout": "x"}}, "`roomConfig.emptyTimeout` must be a whole number"),
+    ],
+)
+def test_what_is_of_another_type_is_refused(changes: dict[str, Any], words: str) -> None:
+    """LiveKit refuses all of the token, which is said once, with how to write it."""
+    problem = one(explained(signed(**changes)), "claims", "problem")
+    assert problem.words == f"{words}: LiveKit refuses it"
+    assert "write" in problem.fix
+
+
+def test_what_is_null_is_not_there() -> None:
+    """As LiveKit reads it."""
+    claims = {"iss": KEY, "sub": "alice", "exp": NOW + 60, "metadata": None, "roomConfig": {"agents": None}}
+    token = jwt.encode({**claims, "video": {**GRANTS, "canPublish": None}}, SECRET, "HS256")
+    assert not [finding for finding in explained(token) if finding.check == "claims"]
+
+
+@pytest.mark.parametrize("junk", ["=", "!!$", "+", ")"])
+def test_a_signature_that_is_no_base64url_is_refused(junk: str) -> None:
+    """Python's own decoder would skip the junk."""
+    header, claims, signature = signed().split(".")
+    for written_so in (f"{signature}{junk}", f"{signature[:10]}{junk}{signature[10:]}"):
+        problem = one(explained(f"{header}.{claims}.{written_so}"), "signature", "problem")
+        assert "base64url only" in problem.words
+
+
+def test_what_only_python_takes_for_json_is_refused() -> None:
+    """There is no NaN in JSON."""
+    (finding,) = explained(signed(metadata=float("nan")))
+    assert "its claims cannot be read" in finding.words
+
+
+def test_a_secret_is_not_shown_by_halves() -> None:
+    """A text is searched for secrets before it is cut; the longest one counts."""
+    long = "long-throw-away-secret-" + "0123456789" * 12
+    sly = signed(long, iss=long, name=f"it is {long}", video={**GRANTS, long: True})
+    shown = report.as_lines(explain(sly, known([OURS], long[:12], long), NOW))
+    assert long[:12] not in shown
+    assert long[-12:] not in shown
+    assert shown.count("[secret]") == 3
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "x"])
+def test_a_short_secret_is_not_shown_as_a_value(secret: str) -> None:
+    """Within a text it is a word like any other."""
+    findings = explain(signed(sub=secret, name=f"my {secret}!"), known([OURS], secret), NOW)
+    assert one(findings, "identity", "ok").words == 'joins as "[secret]"'
+    assert one(findings, "name", "ok").words == f'others see "my {secret}!"'
 
 
 def test_a_signature_that_is_cut_off_is_wrong() -> None:
@@ -260,7 +380,7 @@ GRANT_NAMES = st.sampled_from(["roomJoin", "room", "canPublish", "canPublishSour
 )
 def test_anything_can_be_explained(header: dict[str, Any], claims: dict[str, Any]) -> None:
     """Whatever is in a token, it is explained in lines that can be printed."""
-    findings = explain(written(header, claims), [OURS], NOW)
+    findings = explain(written(header, claims), known([OURS]), NOW)
     shown = report.as_lines(findings, [SECRET])
     assert len(shown.splitlines()) == len(findings)
     assert json.loads(report.as_json(findings))["ok"] == is_well(findings)
@@ -270,4 +390,4 @@ def test_anything_can_be_explained(header: dict[str, Any], claims: dict[str, Any
 @given(st.text())
 def test_any_text_can_be_explained(text: str) -> None:
     """Whatever somebody takes for a token."""
-    assert explain(text, [OURS], NOW)
+    assert explain(text, known([OURS]), NOW)
