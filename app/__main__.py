@@ -16,8 +16,6 @@ from app.settings.settings import Settings
 from app.tokens.claims import TokensDiffer, UnusableSecret
 from app.wire.contract import Contract
 
-_MAX_TOKEN_BYTES = 1 << 20
-
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_parsed: object) -> None:
@@ -63,20 +61,9 @@ def _print_new_api_key(name: str) -> None:
 
 def _examine(token: str | None, *, as_json: bool) -> None:
     # What talks to all the others is large, and of no use to a service.
-    from app.doctor import examination, report  # noqa: PLC0415
-    from app.doctor.finding import is_well  # noqa: PLC0415
+    from app.doctor import command  # noqa: PLC0415
 
-    if token == "-":  # noqa: S105  # where it comes from
-        token = sys.stdin.buffer.read(_MAX_TOKEN_BYTES).decode(errors="replace")
-    found = examination.of_the_service() if token is None else examination.of_a_token(token)
-    if as_json:
-        text = report.as_json(found.findings, found.secrets)
-    else:
-        coloured = sys.stdout.isatty() and not colours_are_refused()
-        text = report.as_lines(found.findings, found.secrets, coloured=coloured)
-    # A token may name somebody in letters that the terminal does not have.
-    sys.stdout.write(text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding))
-    sys.exit(0 if is_well(found.findings) else 1)
+    sys.exit(command.run(token, as_json=as_json, in_colours=not colours_are_refused()))
 
 
 def _serve_as_the_environment_says() -> None:

@@ -2510,6 +2510,22 @@ FAULTS = [
         ),
     ),
     *_in(
+        "app/doctor/command.py",
+        "processes/test_doctor_streams.py",
+        ("a stream that is closed ends in a traceback", "    if stream is None:\n", '    if stream == "":\n'),
+        (
+            "what is left unwritten is complained of at the end",
+            "        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())\n",
+            "",
+        ),
+        ("what was written is not looked at", "        stdout.flush()\n", ""),
+        (
+            "an interruption ends in a traceback",
+            "        signal.signal(signal.SIGINT, signal.SIG_DFL)\n",
+            "        pass\n",
+        ),
+    ),
+    *_in(
         "app/doctor/pasted.py",
         "unit/doctor/test_token.py",
         ("an address is no token", "    if address:\n", "    if address and not inner:\n"),

@@ -47,6 +47,7 @@ MODULES = {
         "grants validity",
         "token",
         "examination",
+        "command",
     ],
     "settings": ["environment reading urls workers", "callers livekit operation server", "settings"],
 }
