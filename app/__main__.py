@@ -2,8 +2,6 @@
 
 import argparse
 import sys
-from contextlib import suppress
-from socket import AF_INET, AF_INET6, AI_PASSIVE, SOCK_STREAM, getaddrinfo, socket
 
 from app.callers.api_keys import new_key
 from app.operation import ending, exposition, logs
@@ -11,6 +9,7 @@ from app.operation.exposition import PortTaken
 from app.serving import serve
 from app.settings.callers import API_KEY_NAME
 from app.settings.environment import colours_are_refused
+from app.settings.listening import check_host
 from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
 from app.tokens.claims import TokensDiffer, UnusableSecret
@@ -69,7 +68,7 @@ def _examine(token: str | None, *, as_json: bool) -> None:
 def _serve_as_the_environment_says() -> None:
     try:
         settings = Settings.from_environment()
-        _check_host(settings)
+        check_host(settings)
         _check_metrics_port(settings)
         log = logs.configure(settings.log_level, settings.log_format)
         status = serve(settings, log)
@@ -83,23 +82,6 @@ def _serve_as_the_environment_says() -> None:
     except TokensDiffer as error:
         sys.exit(f"This service and its livekit-api do not fit together: {error}")
     ending.end(status)
-
-
-def _check_host(settings: Settings) -> None:
-    # The server would not name the variable, and fail with a traceback at some values.
-    host = settings.host
-    try:
-        # With several workers uvicorn opens one socket by itself, else the event loop opens all there are.
-        one = (AF_INET6 if ":" in host else AF_INET, SOCK_STREAM, 0, "", (host, 0))
-        several = settings.workers > 1
-        candidates = [one] if several else getaddrinfo(host, 0, type=SOCK_STREAM, flags=AI_PASSIVE)
-        for family, kind, protocol, _, address in candidates:
-            with suppress(OSError), socket(family, kind, protocol) as probe:
-                probe.bind(address)
-                return
-    except (OSError, UnicodeError):
-        pass
-    raise InvalidSettings("HOST: must be a name or an address of this machine, or 0.0.0.0 for all it has")
 
 
 def _check_metrics_port(settings: Settings) -> None:

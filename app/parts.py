@@ -104,7 +104,7 @@ def make_parts(settings: Settings, contract: Contract, given: Given) -> Parts:
         limits=limits,
         load=load,
         log=log,
-        traces=_traces(settings, contract),
+        traces=make_traces(settings, contract.document["info"]["version"]),
         readiness=readiness,
         metrics=metrics,
         gauges=Gauges(metrics, readiness, sources) if metrics else None,
@@ -177,13 +177,18 @@ def _rate_limits(settings: Settings) -> "RateLimits | None":
     return RateLimits(settings.rate_limit, settings.rate_limit_total, settings.rate_limit_storage)
 
 
-def _traces(settings: Settings, contract: Contract) -> "Traces | None":
+def make_traces(settings: Settings, version: str) -> "Traces | None":
+    """Make what sends the spans of this version of the service; None: nobody asks for them.
+
+    Raises:
+        InvalidSettings: OpenTelemetry cannot be used.
+    """
     if settings.otel_exporter_otlp_endpoint is None:
         return None
     try:
         from app.operation.tracing import Traces  # noqa: PLC0415
 
-        return Traces(settings.otel_exporter_otlp_endpoint, contract.document["info"]["version"])
+        return Traces(settings.otel_exporter_otlp_endpoint, version)
     except ModuleNotFoundError:
         raise InvalidSettings(
             "OTEL_EXPORTER_OTLP_ENDPOINT: needs OpenTelemetry; pip install 'livekit-token-api[otel]'"

@@ -1,11 +1,14 @@
 """What the settings say: whether they can be used, and who may ask and read."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from app.doctor.finding import Finding
+from app.parts import make_traces
 from app.settings.callers import CallerSettings
+from app.settings.listening import check_host
 from app.settings.reading import Group, InvalidSettings
 from app.settings.server import ServerSettings
 from app.settings.settings import Settings
@@ -23,17 +26,38 @@ def read(group: type[AnyGroup]) -> AnyGroup | None:
         return None
 
 
-def faults() -> list[Finding]:
-    """List each variable that cannot be used."""
+async def faults() -> list[Finding]:
+    """List each variable that keeps the service from starting."""
     try:
-        Settings.from_environment()
+        settings = Settings.from_environment()
     except InvalidSettings as invalid:
-        lines = (line.partition(": ") for line in str(invalid).splitlines())
-        return [
-            Finding(name, "problem", words, f"correct {name}: --help says what it is for")
-            for name, _, words in lines
-        ]
-    return [Finding("settings", "ok", "can all be used")]
+        return _named_in(invalid)
+    found = []
+    for check in (_try_host, _try_traces):
+        try:
+            await check(settings)
+        except InvalidSettings as invalid:
+            found += _named_in(invalid)
+    return found or [Finding("settings", "ok", "can all be used")]
+
+
+def _named_in(invalid: InvalidSettings) -> list[Finding]:
+    lines = (line.partition(": ") for line in str(invalid).splitlines())
+    return [
+        Finding(name, "problem", words, f"correct {name}: --help says what it is for")
+        for name, _, words in lines
+    ]
+
+
+async def _try_host(settings: Settings) -> None:
+    # In a thread: a name may have to be looked up.
+    await asyncio.to_thread(check_host, settings)
+
+
+async def _try_traces(settings: Settings) -> None:
+    traces = make_traces(settings, "")
+    if traces is not None:
+        await traces.close()
 
 
 def of_callers(settings: CallerSettings) -> Iterator[Finding]:

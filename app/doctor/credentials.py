@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from app.doctor.finding import Finding
+from app.tokens.claims import TokensDiffer, TokenWriter, UnusableSecret
 from app.tokens.credentials import STRONG_SECRET_BYTES, Credentials
+from app.tokens.policy import TokenPolicy
 
 _VAULT = "@Microsoft.KeyVault("
 _QUOTES = ("\"'", "'\"", '""', "''", "``")
@@ -23,9 +25,8 @@ def as_written(variable: str, value: str | None) -> Finding:
     text = (value or "").strip()
     if not text:
         return Finding(variable, "problem", "is not set", f"set {variable} to that of your LiveKit project")
-    for found, words, fix in _slips(text):
-        if found:
-            return Finding(variable, "problem", words, fix.format(variable))
+    if found := _slip(variable, text):
+        return found
     if text != value:
         return Finding(
             variable,
@@ -34,6 +35,30 @@ def as_written(variable: str, value: str | None) -> Finding:
             f"take it away from {variable}: a line end at the end of a file, mostly",
         )
     return Finding(variable, "ok", f"is set, {_bytes(text)}")
+
+
+def secret_as_written(variable: str, value: str | None) -> Finding:
+    """Do as `as_written`, and find out whether the value can sign."""
+    text = (value or "").strip()
+    if text and not _can_sign(text):
+        words = "is a key of another kind (PEM, SSH, JSON), or no text: nothing can be signed with it"
+        return Finding(variable, "problem", words, f"set {variable} to the secret of a LiveKit project")
+    return as_written(variable, value)
+
+
+def slips(source: Source) -> Iterator[Finding]:
+    """Judge how credentials are written in the files that they were read from."""
+    found = source.credentials
+    for variable, text in ((source.key, found.api_key), (source.secret, found.api_secret)):
+        if slip := _slip(variable, text):
+            yield slip
+
+
+def _slip(variable: str, text: str) -> Finding | None:
+    for found, words, fix in _slips(text):
+        if found:
+            return Finding(variable, "problem", words, fix.format(variable))
+    return None
 
 
 def strength(sources: Sequence[Source]) -> Iterator[Finding]:
@@ -62,13 +87,23 @@ def _slips(text: str) -> Iterator[tuple[bool, str, str]]:
     yield (
         text[:1] + text[-1:] in _QUOTES and len(text) > 1,
         "has quotation marks around it, which count as a part of it",
-        "write {} without them: `docker --env-file`, for one, leaves them in",
+        "write {} without them: only a shell takes them away, and `docker --env-file`, for one, does not",
     )
     yield (
         not text.isprintable() or any(character.isspace() for character in text),
         "has white space or control characters within it",
         "write {} anew: something was copied with it",
     )
+
+
+def _can_sign(text: str) -> bool:
+    try:
+        TokenWriter(Credentials("key", text), TokenPolicy())
+    except UnusableSecret:
+        return False
+    except TokensDiffer:  # It has signed.
+        return True
+    return True
 
 
 def _bytes(text: str) -> str:

@@ -46,7 +46,7 @@ async def _of_the_service(clock: Callable[[], float]) -> Examination:
     project, callers = configuration.read(LiveKitSettings), configuration.read(CallerSettings)
     server = configuration.read(ServerSettings)
     sources, of_credentials = _sources()
-    findings = [*configuration.faults(), *of_credentials, *credentials.strength(sources)]
+    findings = [*await configuration.faults(), *of_credentials, *credentials.strength(sources)]
     remote: list[Awaitable[list[Finding]]] = []
     if project is not None and project.livekit_url is not None:
         remote.append(livekit.examine(project.livekit_url, sources, clock))
@@ -77,7 +77,10 @@ def _sources() -> tuple[list[Source], list[Finding]]:
     names = (f"{_KEY}_FILE", f"{_SECRET}_FILE", _KEYS_FILE)
     key_file, secret_file, keys_file = (Path(path) if path else None for path in map(as_written, names))
     if key_file is None and secret_file is None and keys_file is None:
-        findings = [credentials.as_written(name, as_written(name)) for name in (_KEY, _SECRET)]
+        findings = [
+            credentials.as_written(_KEY, as_written(_KEY)),
+            credentials.secret_as_written(_SECRET, as_written(_SECRET)),
+        ]
         return ([Source(Credentials(key, secret), _KEY, _SECRET)] if key and secret else []), findings
     variables = (names[0] if key_file else _KEY, names[1] if secret_file else _SECRET)
     if keys_file is not None:
@@ -88,8 +91,12 @@ def _sources() -> tuple[list[Source], list[Finding]]:
         name, _, words = str(fault).partition(": ")
         return [], [Finding(name, "problem", words, f"correct {name}, or what is in the file")]
     words = f"credentials are read, {len(found)} {'key' if len(found) == 1 else 'keys'}"
-    findings = [Finding(name, "ok", words) for name in dict.fromkeys(variables)]
-    return [Source(each, *variables) for each in found], findings
+    sources = [Source(each, *variables) for each in found]
+    # Once, of however many keys of a file.
+    slips = dict.fromkeys(slip for source in sources for slip in credentials.slips(source))
+    named = {slip.check for slip in slips}
+    read = [Finding(name, "ok", words) for name in dict.fromkeys(variables) if name not in named]
+    return sources, [*read, *slips]
 
 
 def _secrets(sources: Sequence[Source]) -> list[str]:

@@ -1484,8 +1484,12 @@ FAULTS = [
     *_in(
         "app/__main__.py",
         "processes/test_process.py",
-        ("a host that does not exist ends in a traceback", "        _check_host(settings)\n", ""),
-        ("a host of another machine is tried", "            probe.bind(address)\n", ""),
+        ("a host that does not exist ends in a traceback", "        check_host(settings)\n", ""),
+    ),
+    *_in(
+        "app/settings/listening.py",
+        "processes/test_process.py",
+        ("a host of another machine is tried", "                probe.bind(address)\n", ""),
         (
             "a host with empty labels ends in a traceback",
             "except (OSError, UnicodeError):",
@@ -2510,6 +2514,23 @@ FAULTS = [
         ),
     ),
     *_in(
+        "app/doctor/configuration.py",
+        "unit/doctor/test_examination.py",
+        ("a host is not tried", "asyncio.to_thread(check_host, settings)", "asyncio.sleep(0)"),
+        ("traces are not tried", '    traces = make_traces(settings, "")\n', "    traces = None\n"),
+        ("a thread of traces goes on", "        await traces.close()\n", "        pass\n"),
+    ),
+    *_in(
+        "app/doctor/examination.py",
+        "unit/doctor/test_examination.py",
+        ("what a file holds is not looked at", "in credentials.slips(source)", "in []"),
+        (
+            "a secret without its quotation marks is shown",
+            "    secrets += [secret.strip(",
+            "    _ = [secret.strip(",
+        ),
+    ),
+    *_in(
         "app/doctor/command.py",
         "processes/test_doctor_streams.py",
         ("a stream that is closed ends in a traceback", "    if stream is None:\n", '    if stream == "":\n'),
@@ -2541,6 +2562,11 @@ FAULTS = [
             "text[:1] in _QUOTES",
         ),
         ("white space is not noticed", "    if text != value:\n", "    if text is None:\n"),
+        (
+            "a key of another kind is a secret",
+            "if text and not _can_sign(text):",
+            "if text is None:",
+        ),
         (
             "a reference to a vault is a secret",
             "        text.startswith(_VAULT),",

@@ -49,7 +49,11 @@ MODULES = {
         "examination",
         "command",
     ],
-    "settings": ["environment reading urls workers", "callers livekit operation server", "settings"],
+    "settings": [
+        "environment reading urls workers",
+        "callers livekit operation server",
+        "listening settings",
+    ],
 }
 # Only these know what the environment says.
 READERS_OF_SETTINGS = {

@@ -1,6 +1,7 @@
 """The whole examination, of environments where nobody need be asked; e2e has the rest."""
 
 import sys
+import threading
 from pathlib import Path
 
 import jwt
@@ -60,6 +61,7 @@ def test_good_credentials_are_told_by_their_length(monkeypatch: pytest.MonkeyPat
     assert said_of(findings, "LIVEKIT_API_SECRET") == [("ok", f"is set, {len(SECRET)} bytes")]
 
 
+@pytest.mark.filterwarnings("ignore:The HMAC key is")
 @pytest.mark.parametrize(
     ("value", "verdict", "words"),
     [
@@ -94,10 +96,11 @@ def test_a_secret_that_is_no_text_is_a_problem(monkeypatch: pytest.MonkeyPatch) 
     findings = examine(monkeypatch, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET="\udcff" * 40)
     assert said_of(findings, "LIVEKIT_API_SECRET") == [
         ("problem", "must be text in UTF-8"),
-        ("problem", "has white space or control characters within it"),
+        ("problem", "is a key of another kind (PEM, SSH, JSON), or no text: nothing can be signed with it"),
     ]
 
 
+@pytest.mark.filterwarnings("ignore:The HMAC key is")
 def test_development_credentials_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody knows them."""
     findings = examine(monkeypatch, LIVEKIT_API_KEY="devkey", LIVEKIT_API_SECRET="secret")
@@ -115,6 +118,49 @@ def test_each_variable_that_cannot_be_used_is_named_and_the_rest_is_examined(
     assert said_of(findings, "AUTH")[0][0] == "warning"
     assert not said_of(findings, "settings")
     assert "hunter2" not in str(findings)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_host_that_nothing_can_listen_at_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    """The service would not start."""
+    findings = examine(monkeypatch, HOST="203.0.113.7", WORKERS=workers, **CREDENTIALS)
+    assert said_of(findings, "HOST") == [
+        ("problem", "must be a name or an address of this machine, or 0.0.0.0 for all it has")
+    ]
+    assert not said_of(findings, "settings")
+
+
+def test_traces_without_opentelemetry_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is not installed."""
+    monkeypatch.setitem(sys.modules, "app.operation.tracing", None)
+    variables = {**CREDENTIALS, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    ((verdict, words),) = said_of(examine(monkeypatch, **variables), "OTEL_EXPORTER_OTLP_ENDPOINT")
+    assert verdict == "problem"
+    assert "pip install 'livekit-token-api[otel]'" in words
+
+
+def test_traces_that_can_be_sent_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent, and no thread goes on."""
+    before = threading.active_count()
+    findings = examine(monkeypatch, **CREDENTIALS, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    assert said_of(findings, "settings") == [("ok", "can all be used")]
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----",
+        '{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjA"}',
+    ],
+)
+def test_a_secret_that_signs_nothing_is_a_problem(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    """The service would not start, wherever its server is."""
+    findings = examine(monkeypatch, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=secret)
+    ((verdict, words),) = said_of(findings, "LIVEKIT_API_SECRET")
+    assert (verdict, "a key of another kind" in words) == ("problem", True)
 
 
 def test_without_a_server_there_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +220,35 @@ def test_a_secret_alone_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
     findings = examine(monkeypatch, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET_FILE=str(file))
     assert said_of(findings, "LIVEKIT_API_KEY") == [("ok", "credentials are read, 1 key")]
     assert said_of(findings, "LIVEKIT_API_SECRET_FILE") == [("ok", "credentials are read, 1 key")]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (f'"{SECRET}"\n', "has quotation marks around it"),
+        (f"{SECRET[:9]} {SECRET[9:]}", "has white space or control characters within it"),
+    ],
+)
+def test_what_happened_to_a_secret_on_its_way_into_a_file_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str, words: str
+) -> None:
+    """As it is of a variable."""
+    file = tmp_path / "secret"
+    file.write_text(content)
+    findings = examine(monkeypatch, LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET_FILE=str(file))
+    ((verdict, told),) = said_of(findings, "LIVEKIT_API_SECRET_FILE")
+    assert (verdict, words in told) == ("problem", True)
+    assert said_of(findings, "LIVEKIT_API_KEY") == [("ok", "credentials are read, 1 key")]
+
+
+def test_what_happened_to_several_secrets_of_a_file_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """YAML takes one pair of quotation marks away, and not two."""
+    file = tmp_path / "keys.yaml"
+    file.write_text(f"""{KEY}: '"{SECRET}"'\nother: '"{SECRET}"'\nthird: '{SECRET}'\n""")
+    ((verdict, told),) = said_of(examine(monkeypatch, LIVEKIT_KEYS_FILE=str(file)), "LIVEKIT_KEYS_FILE")
+    assert (verdict, "quotation marks" in told) == ("problem", True)
 
 
 def test_a_file_that_is_not_there_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
