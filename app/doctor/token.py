@@ -162,8 +162,9 @@ def _participant(claims: Mapping[str, Any], known: Known) -> Iterator[Finding]:
     name = claims.get("name")
     if isinstance(name, str):
         if length_of(name) > NAME_BYTES:
-            # A token may have it: LiveKit looks at it only when somebody changes it.
-            yield known.too_long("name", name, NAME_BYTES)._replace(verdict="warning")
+            # Its server does not count them in a token.
+            words = f"is longer than the {NAME_BYTES} bytes that LiveKit takes when a name is changed"
+            yield Finding("name", "warning", f"{words}: {known.quoted(name)}", "take a shorter one")
         else:
             yield Finding("name", "ok", f"others see {known.quoted(name)}")
 
