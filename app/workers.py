@@ -156,7 +156,7 @@ class Workers:
         seconds = _SECONDS_AT_ONCE if number == signal.SIGINT else self._stop_seconds
         for worker in self._workers:
             worker.deadline = time.monotonic() + seconds + _MARGIN_SECONDS
-            if not worker.serves:
+            if not worker.serves and number != signal.SIGTERM:
                 worker.tell(signal.SIGTERM)  # It may not hear others yet.
             worker.tell(number)
 

@@ -1,10 +1,7 @@
 """The doctor at a terminal or in a pipe: what it reads, and where it writes."""
 
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TextIO
 
 from app.doctor import examination, report
@@ -25,34 +22,21 @@ def run(token: str | None, *, as_json: bool, in_colours: bool) -> int | str:
         as_json: for programs.
         in_colours: what a terminal gets.
     """
-    with _ended_by_sigint():
-        try:
-            # Before anybody is asked: nobody would get to know.
-            stdout = _opened(sys.stdout, "output")
-            if token == "-":  # noqa: S105  # where it comes from
-                token = _read(_opened(sys.stdin, "input"))
-            found = examination.of_the_service() if token is None else examination.of_a_token(token)
-            if as_json:
-                text = report.as_json(found.findings, found.secrets)
-            else:
-                coloured = in_colours and stdout.isatty()
-                text = report.as_lines(found.findings, found.secrets, coloured=coloured)
-            _write(text, stdout)
-        except _Broken as broken:
-            return str(broken)
-    return 0 if is_well(found.findings) else 1
-
-
-@contextmanager
-def _ended_by_sigint() -> Iterator[None]:
-    """Have Ctrl-C end the process as it ends others, unless whoever started it has it overlooked."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        # Before anybody is asked: nobody would get to know.
+        stdout = _opened(sys.stdout, "output")
+        if token == "-":  # noqa: S105  # where it comes from
+            token = _read(_opened(sys.stdin, "input"))
+        found = examination.of_the_service() if token is None else examination.of_a_token(token)
+        if as_json:
+            text = report.as_json(found.findings, found.secrets)
+        else:
+            coloured = in_colours and stdout.isatty()
+            text = report.as_lines(found.findings, found.secrets, coloured=coloured)
+        _write(text, stdout)
+    except _Broken as broken:
+        return str(broken)
+    return 0 if is_well(found.findings) else 1
 
 
 def _opened(stream: TextIO | None, name: str) -> TextIO:

@@ -25,10 +25,22 @@ def end(status: int) -> NoReturn:
 
 
 def end_when_told() -> None:
-    """End with 0 at SIGTERM and SIGINT; the first process of a container would not even notice them."""
+    """End with 0 at SIGTERM and SIGINT; the first process of a container would not even notice them.
+
+    SIGHUP has nothing to do yet.
+    """
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As with nohup.
+        _disregard([signal.SIGHUP])
     for number in _TO_STOP:
         # Not by an exception: in a finalizer it would leave a traceback, and the process would go on.
         signal.signal(number, partial(_obey, partial(end, 0)))
+
+
+def leave_to_the_system() -> None:
+    """Have signals end the process as they end others, with a status that says so."""
+    for number in (*_TO_STOP, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

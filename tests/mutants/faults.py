@@ -1482,7 +1482,7 @@ FAULTS = [
         ("workers outlive their parent", "os.kill(os.getpid(), signal.SIGTERM)", "pass"),
     ),
     *_in(
-        "app/__main__.py",
+        "app/command_line.py",
         "processes/test_process.py",
         ("a host that does not exist ends in a traceback", "        check_host(settings)\n", ""),
     ),
@@ -1748,7 +1748,7 @@ FAULTS = [
         ("each worker tells of itself", "directory=metrics_directory()", "directory=None"),
     ),
     *_in(
-        "app/__main__.py",
+        "app/command_line.py",
         "processes/test_metrics_of_workers.py",
         ("nobody says that the port is taken", "        _check_metrics_port(settings)\n", ""),
     ),
@@ -2019,7 +2019,7 @@ FAULTS = [
         ),
     ),
     *_in(
-        "app/__main__.py",
+        "app/command_line.py",
         "unit/test_command_line.py processes/test_process.py",
         (
             "settings that cannot be used end in a traceback",
@@ -2033,7 +2033,7 @@ FAULTS = [
         ),
     ),
     *_in(
-        "app/__main__.py",
+        "app/command_line.py",
         "processes/test_process.py",
         ("a key is made that cannot be set", "if not API_KEY_NAME.fullmatch(text):", "if not text:"),
         (
@@ -2143,8 +2143,23 @@ FAULTS = [
         ),
     ),
     *_in(
+        "app/command_line.py",
+        "processes/test_doctor_streams.py",
+        (
+            "an interrupted examination is said to be well",
+            "        ending.leave_to_the_system()\n",
+            "        pass\n",
+        ),
+    ),
+    *_in(
+        "app/__main__.py",
+        "processes/test_signals.py",
+        ("while it begins, signals are the system's", "    ending.end_when_told()\n", ""),
+    ),
+    *_in(
         "app/operation/ending.py",
         "processes/test_signals.py processes/test_signals_to_workers.py processes/test_process.py",
+        ("SIGHUP ends a process that begins", "        _disregard([signal.SIGHUP])\n", "        pass\n"),
         ("the first signal ends it another way", "partial(_obey, partial(end, 0))", "signal.SIG_DFL"),
         ("the last signal chooses the status", "partial(_obey, lambda: None)", "signal.SIG_DFL"),
         ("the last lines are not written", "    logging.shutdown()\n", ""),
@@ -2540,11 +2555,6 @@ FAULTS = [
             "",
         ),
         ("what was written is not looked at", "        stdout.flush()\n", ""),
-        (
-            "an interruption ends in a traceback",
-            "        signal.signal(signal.SIGINT, signal.SIG_DFL)\n",
-            "        pass\n",
-        ),
     ),
     *_in(
         "app/doctor/pasted.py",

@@ -24,7 +24,7 @@ assert not failures, failures
 def run(code: str) -> str:
     """Run code in a fresh interpreter, after the service's own packages."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", f"import app.__main__\n{code}"],
+        [sys.executable, "-W", "ignore", "-c", f"import app.command_line\n{code}"],
         capture_output=True,
         text=True,
         timeout=60,

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.process import COMMAND, ROOT, free_port, run, running
+from tests.support.process import COMMAND, ROOT, environment, free_port, run, running
 from tests.support.raw_http import JSON, answers_from, connect, read_answer, request
 from tests.support.server import KEY, SECRET
 
@@ -123,6 +124,38 @@ def test_a_hangup_does_not_end_a_process_alone() -> None:
         service.process.send_signal(signal.SIGHUP)
         service.wait_for_log("SIGHUP: the only process goes on")
         assert httpx.get(f"{service.url}/health/ready").status_code == 200
+
+
+BEGINNING = """
+import signal, sys
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "app.command_line":
+            print("It begins.", flush=True)
+            signal.pause()
+            print("It goes on.", flush=True)
+            signal.pause()
+sys.meta_path.insert(0, Slow())
+from app.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_service_begins_ends_it(number: int) -> None:
+    """With 0, and without a word, although it is not there yet; SIGHUP does not."""
+    command = (COMMAND[0], "-c", BEGINNING)
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=-1, stderr=-2, text=True) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == "It begins.\n"
+            process.send_signal(signal.SIGHUP)
+            assert process.stdout.readline() == "It goes on.\n"
+            process.send_signal(number)
+            assert process.wait(SOON_SECONDS) == 0
+            assert not process.stdout.read()
+        finally:
+            process.kill()
 
 
 def test_a_failure_of_the_start_is_told_by_the_exit_status() -> None:

@@ -18,6 +18,7 @@ WINGS = [
     "main",
     "workers server",
     "serving doctor",
+    "command_line",
     "__main__",
 ]
 MODULES = {
@@ -63,7 +64,7 @@ READERS_OF_SETTINGS = {
     "serving",
     "doctor.configuration",
     "doctor.examination",
-    "__main__",
+    "command_line",
 }
 ROOT = Path(app.__path__[0])
 TREES = {

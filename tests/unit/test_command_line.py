@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from uvicorn.config import Config
 
-from app import __main__ as command_line
-from app import serving, workers
+from app import command_line, serving, workers
 from app.operation import ending, logs
 from app.server import Server
 from app.settings.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from app import __main__ as command_line
+from app import command_line
 from app.doctor import examination
 from app.doctor.finding import Finding
 from app.settings.settings import Settings
