@@ -241,8 +241,11 @@ async def test_a_name_that_leads_nowhere_is_said_to(monkeypatch: pytest.MonkeyPa
     assert [(f.check, f.verdict) for f in found.values()][1:] == [("DNS", "problem"), ("token", "skipped")]
 
 
-async def test_a_server_that_takes_connections_only_is_not_waited_for() -> None:
+async def test_a_server_that_takes_connections_only_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Its silence is told from a refused connection."""
+    monkeypatch.setattr("app.doctor.livekit._TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         found = await examine(f"ws://127.0.0.1:{silent.getsockname()[1]}")
     assert "does not answer in time" in found["LiveKit"].words

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.operation import log_writer
 from app.operation.log_writer import CAPACITY, LogWriter, Receipt
 
 DEADLINE_SECONDS = 10
@@ -55,6 +56,13 @@ class Pipe:
         assert os.write(filler, b"." * size) == size
         os.close(filler)
         return size
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no test wait for a second."""
+    for name in ("_RETRY_SECONDS", "_STUCK_SECONDS", "_FLUSH_SECONDS"):
+        monkeypatch.setattr(log_writer, name, 0.3)
 
 
 @pytest.fixture
