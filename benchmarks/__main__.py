@@ -61,7 +61,8 @@ def _measure(
         "servers": _described(servers),
         "guarded": _described(guarded),
         # Beside each other in each round, so that our forms meet the machine as one.
-        **measures.compare([*plain, *map(unmeasured, ours), *guarded, *others], schedule, folder),
+        **measures.compare([*plain, *guarded, *others], schedule, folder),
+        "costs": measures.costs([*plain, *map(unmeasured, ours)], schedule, folder),
         "cold_starts_s": measures.cold_starts(servers, schedule, folder),
     }
     for server in servers:

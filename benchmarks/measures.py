@@ -28,6 +28,7 @@ class Schedule:
         rounds: how often each server gets its turn, by the number of connections.
         starts: how often each server is started to time its start.
         requests: how many a server has answered when its memory is read.
+        cost_rounds: how often each form of this service gets a short turn, to find what they differ by.
         refusal_rounds: how often each kind of refusal gets its turn.
         slices: into how many runs of wrk the life of a process is cut.
         stage_rounds: how often each stage gets its turn.
@@ -37,13 +38,14 @@ class Schedule:
     rounds: dict[int, int]
     starts: int
     requests: int
+    cost_rounds: int
     refusal_rounds: int
     slices: int
     stage_rounds: int
 
 
-FULL = Schedule(2, {1: 3, CONNECTIONS: 5, 100: 3, 500: 3}, 7, 5000, 3, 10, 60)
-QUICK = Schedule(1, {CONNECTIONS: 2, 500: 1}, 2, 1000, 1, 4, 15)
+FULL = Schedule(2, {1: 3, CONNECTIONS: 5, 100: 3, 500: 3}, 7, 5000, 40, 3, 10, 60)
+QUICK = Schedule(1, {CONNECTIONS: 2, 500: 1}, 2, 1000, 3, 1, 4, 15)
 
 
 def compare(servers: Sequence[Server], schedule: Schedule, folder: Path) -> dict[str, Any]:
@@ -73,6 +75,24 @@ def compare(servers: Sequence[Server], schedule: Schedule, folder: Path) -> dict
 def _asked_of(server: Server, schedule: Schedule) -> Collection[int]:
     """Tell by how many connections a server is asked: what our forms cost shows at `CONNECTIONS` alone."""
     return schedule.rounds if server.form in ("full", "bare") else (CONNECTIONS,)
+
+
+def costs(servers: Sequence[Server], schedule: Schedule, folder: Path) -> dict[str, list[float]]:
+    """Measure the processor time of a request of each server, in turns of a second, in microseconds.
+
+    Between long turns a machine drifts by more than these differ.
+    """
+    _say("costs")
+    found: dict[str, list[float]] = {server.label: [] for server in servers}
+    with ExitStack() as stack:
+        everyone = [stack.enter_context(_warm(server, schedule, folder)) for server in servers]
+        for running in everyone:
+            claims.check(running)
+        for _ in range(schedule.cost_rounds):
+            everyone.reverse()  # Nobody is always the first.
+            for running in everyone:
+                found[running.server.label].append(load.put(running, CONNECTIONS, 1).cpu_us)
+    return found
 
 
 def cold_starts(servers: Sequence[Server], schedule: Schedule, folder: Path) -> dict[str, list[float]]:
