@@ -368,15 +368,7 @@ def test_without_the_extra_the_start_says_what_to_install() -> None:
 )
 def test_a_variable_that_opentelemetry_cannot_use_is_said_in_words(variables: dict[str, str]) -> None:
     """The start fails with a message for the operator, and no traceback."""
-    code = 'import runpy; runpy.run_module("app", run_name="__main__")'
-    ended = run(
-        "-c",
-        code,
-        command=PYTHON,
-        **CREDENTIALS,
-        OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318",
-        **variables,
-    )
+    ended = run(**CREDENTIALS, OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318", **variables)
     assert ended.returncode == 1
     assert ended.stderr.startswith("The environment cannot be used:\nOTEL_…: ")
     assert "Traceback" not in ended.stdout + ended.stderr
