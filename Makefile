@@ -25,11 +25,11 @@ export ANONYMOUS = import datetime, json; from app.wire.contract import Contract
 	print(json.dumps(Contract.load(anonymous).document))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo mock wheel test unit contract processes e2e pythons coverage lint format types spec-lint check mutants soak bench lock clean
+.PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*## .*/\1/p' $(MAKEFILE_LIST))
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
-		| awk -F '\t' '{ printf "  %-10s %s\n", $$1, $$2 }'
+		| awk -F '\t' '{ printf "  %-14s %s\n", $$1, $$2 }'
 
 install: $(BIN)/.dev  ## Create .venv with everything that development needs
 

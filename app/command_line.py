@@ -18,7 +18,7 @@ from app.wire.contract import Contract
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_parsed: object) -> None:
-        sys.stdout.write(f"{parser.prog} {Contract.load().document['info']['version']}\n")
+        sys.stdout.write(f"{parser.prog} {Contract.load().version}\n")
         parser.exit()
 
 

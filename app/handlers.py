@@ -33,15 +33,17 @@ class Handlers:
         server_url: str | None,
         readiness: Readiness,
         scrape: Callable[[], str],
+        version: str,
     ) -> None:
         """Issue tokens with `tokens`, for the LiveKit server at `server_url` if that is known.
 
-        `scrape` writes the metrics.
+        `scrape` writes the metrics; `version` is the service's own.
         """
         self._tokens = tokens
         self._server_url = server_url
         self._readiness = readiness
         self._scrape = scrape
+        self._version = version
 
     def generate_token(
         self, body: Mapping[str, Any], audit: dict[str, Any], caller: Caller
@@ -119,8 +121,8 @@ class Handlers:
         }
 
     def check_liveness(self) -> dict[str, Any]:
-        """Answer that the process serves requests."""
-        return {"status": "live"}
+        """Answer that the process serves requests, and which version of the service it is."""
+        return {"status": "live", "version": self._version}
 
     def check_readiness(self) -> dict[str, Any]:
         """Answer that tokens can be issued, and what the operator may want to mend all the same.

@@ -76,7 +76,13 @@ def create_app(
     parts = make_parts(settings, contract, Given(tokens, drain, load, log))
     gauges = parts.gauges
     # Without metrics nothing leads there.
-    handlers = Handlers(parts.tokens, settings.livekit_url, parts.readiness, gauges.scrape if gauges else str)
+    handlers = Handlers(
+        parts.tokens,
+        settings.livekit_url,
+        parts.readiness,
+        gauges.scrape if gauges else str,
+        contract.version,
+    )
     app = ConnexionMiddleware(
         not_found,
         middlewares=_the_way_of_a_request(contract, settings, parts),

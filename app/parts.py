@@ -104,7 +104,7 @@ def make_parts(settings: Settings, contract: Contract, given: Given) -> Parts:
         limits=limits,
         load=load,
         log=log,
-        traces=make_traces(settings, contract.document["info"]["version"]),
+        traces=make_traces(settings, contract.version),
         readiness=readiness,
         metrics=metrics,
         gauges=Gauges(metrics, readiness, sources) if metrics else None,

@@ -112,6 +112,7 @@ class Contract:
         self.document = document
         schemas = document["components"]["schemas"]
         self.base_path: str = document["servers"][0]["url"]
+        self.version: str = document["info"]["version"]
         self.operations = {
             operation["operationId"]: self._operation(operation) for operation in _operations(document)
         }

@@ -143,7 +143,7 @@ def test_an_upgrade_is_ignored_wherever_the_network_cuts(api_url: str, cut: int)
         connection.sendall(UPGRADE[cut:] + VALID)
         assert read_answer(connection).status == 200
         connection.sendall(request("GET", "/api/health/live"))
-        assert read_answer(connection).json() == {"status": "live"}
+        assert read_answer(connection).json()["status"] == "live"
 
 
 @pytest.mark.parametrize(

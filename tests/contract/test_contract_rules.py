@@ -321,6 +321,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "HealthResponse.status": {"type": "string", "enum": ["live", "ready"]},
     "HealthResponse.reasons": REASONS,
     "HealthResponse.reasons[]": refers_to("Reason"),
+    "HealthResponse.version": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+$", "maxLength": 32},
     "Reason": {
         "type": "string",
         "enum": [

@@ -168,7 +168,7 @@ def test_a_slow_reader_gets_all_of_its_long_answers(hasty_url: str) -> None:
         with connection.makefile("rb") as file:
             for answer in answers_from(file):
                 time.sleep(0.02)
-                if answer.content == b'{"status":"live"}':
+                if answer.content.startswith(b'{"status":"live"'):
                     break
             rest = answers_from(file)
             assert [next(rest).status for _ in range(2999)] == [200] * 2999
@@ -194,7 +194,7 @@ def test_nothing_after_the_last_request_of_a_connection_is_answered(patient_url:
     """`Connection: close` says that there is none."""
     with connect(patient_url) as connection:
         connection.sendall(request("GET", "/api/health/live", "Connection: close") + POST)
-        assert read_answer(connection).json() == {"status": "live"}
+        assert read_answer(connection).json()["status"] == "live"
         assert rest_of(connection) == b""
 
 
@@ -334,7 +334,7 @@ def test_after_a_body_that_came_late_the_connection_goes_on(
         connection.sendall(body)
         time.sleep(0.02)
         connection.sendall(end + LIVE)
-        assert read_answer(connection).json() == {"status": "live"}
+        assert read_answer(connection).json()["status"] == "live"
         connection.sendall(request(*head, framing))
         assert read_answer(connection).status == status
         connection.sendall(body + end + b"garbage\r\n\r\n")

@@ -58,7 +58,7 @@ class Tokens(TokenService):
 
 def handlers_of(tokens: TokenService, url: str | None = URL, *reasons: Reason) -> Handlers:
     """Make handlers, with something to mend."""
-    return Handlers(tokens, url, Readiness([(reason, lambda: True) for reason in reasons]), str)
+    return Handlers(tokens, url, Readiness([(reason, lambda: True) for reason in reasons]), str, "1.2.3")
 
 
 def test_a_token_is_ordered_as_it_was_asked_for() -> None:
@@ -201,6 +201,6 @@ def test_a_service_is_as_ready_as_it_finds() -> None:
         handlers_of(Tokens(), URL, MISSING_CREDENTIALS),
     )
     assert ready.check_readiness() == {"status": "ready", "reasons": ["authentication_off"]}
-    assert ready.check_liveness() == unready.check_liveness() == {"status": "live"}
+    assert ready.check_liveness() == unready.check_liveness() == {"status": "live", "version": "1.2.3"}
     with pytest.raises(NotReady):
         unready.check_readiness()
