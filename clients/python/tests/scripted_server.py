@@ -73,7 +73,7 @@ class ScriptedServer:
 
 def raw(status: int, content: bytes = b"", **headers: str) -> bytes:
     """Write an answer; `_` stands for `-` in the name of a header."""
-    fields = {"Content-Length": str(len(content)), "Connection": "close", **headers}
+    fields = {"Content_Length": str(len(content)), "Connection": "close", **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
     return "\r\n".join([f"HTTP/1.1 {status} Whatever", *lines, "", ""]).encode() + content
 
@@ -100,10 +100,11 @@ def hangs(_connection: socket.socket, ends: threading.Event) -> None:
     ends.wait(30)
 
 
-def trickles(content: bytes) -> Deed:
-    """Send a byte each 20 ms."""
+def trickles(content: bytes, head: bytes = b"") -> Deed:
+    """Send a byte each 20 ms, what comes first at once."""
 
     def deed(connection: socket.socket, ends: threading.Event) -> None:
+        connection.sendall(head)
         for n in range(len(content)):
             connection.sendall(content[n : n + 1])
             if ends.wait(0.02):

@@ -24,8 +24,8 @@ class TokenSource:
     """Tokens of a `TokenApi`, each kept until a minute before it expires; may be used by several threads.
 
     Who asks for the same with the same credential gets the same token, and who does so at the same time waits
-    for one request. So where the service makes a fresh room or participant, a source has one of them only: for
-    another, use another source, or `force`.
+    for one request. So where the service makes a fresh room or participant, a source has one of them only:
+    for another, use another source, or `force`.
     """
 
     def __init__(
