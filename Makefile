@@ -53,11 +53,14 @@ mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
 	@$(BIN)/python -c "$$ANONYMOUS" > .cache/anonymous.openapi.json
 	exec $(BIN)/connexion run .cache/anonymous.openapi.json --mock=all --host $(HOST) --port $(PORT)
 
-wheel: $(BIN)/.dev  ## Build dist/livekit_token_api-….whl, which carries the contract
-	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+wheel: $(BIN)/.dev  ## Build the wheels of the service, which carries the contract, and of the Python client into dist/
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . clients/python
 
-test: $(BIN)/.dev  ## Run the unit and contract tests
-	$(BIN)/pytest tests/unit tests/contract tests/test_log_secrecy.py
+clients-python: $(BIN)/.dev  ## Generate the Python client's types from the contract
+	cd clients/python && $(CURDIR)/$(BIN)/datamodel-codegen
+
+test: $(BIN)/.dev  ## Run the unit and contract tests, and those of the Python client
+	$(BIN)/pytest tests/unit tests/contract clients/python/tests tests/test_log_secrecy.py
 
 unit: $(BIN)/.dev  ## Run the unit tests
 	$(BIN)/pytest tests/unit
