@@ -56,7 +56,7 @@ class TokenApi:
             ValueError: the address or a credential cannot be one.
         """
         outgoing = Outgoing(url, api_key, bearer, patience or Patience())
-        self.driver = Driver(outgoing, bearer, http, sleep)
+        self.driver: Driver = Driver(outgoing, bearer, http, sleep)
 
     def __repr__(self) -> str:
         """Show where it is, and nothing secret."""
@@ -111,7 +111,7 @@ class AsyncTokenApi:
     ) -> None:
         """See `TokenApi`; `bearer` may be a coroutine function."""
         outgoing = Outgoing(url, api_key, bearer, patience or Patience())
-        self.driver = AsyncDriver(outgoing, bearer, http, sleep)
+        self.driver: AsyncDriver = AsyncDriver(outgoing, bearer, http, sleep)
 
     def __repr__(self) -> str:
         """Show where it is, and nothing secret."""

@@ -37,7 +37,7 @@ class Outgoing:
         """
         if api_key is not None and bearer is not None:
             raise ValueError("give an api_key or a bearer, not both: the service looks at one only")
-        self.base = base_of(url)
+        self.base: str = base_of(url)
         self.patience = patience
         self._api_key = api_key
         self.credential(bearer if isinstance(bearer, str) else None)

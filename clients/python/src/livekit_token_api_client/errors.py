@@ -90,8 +90,8 @@ class ErrorAnswer(TokenApiError):
         self.status_code = status_code
         self.retry_after = retry_after
         self.error_code: str = answer["errorCode"]
-        self.message = answer["message"]
-        self.request_id = answer["requestId"]
+        self.message: str = answer["message"]
+        self.request_id: str = answer["requestId"]
         self.validation_errors: Sequence[FieldFault] = answer.get("validationErrors", ())
         self.reasons: Sequence[str] = answer.get("reasons", ())
 
