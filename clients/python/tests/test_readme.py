@@ -2,10 +2,11 @@
 
 import ast
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import inflection
 import pytest
@@ -17,7 +18,8 @@ from tests.support.server import make_settings, serve
 
 DISTRIBUTION = Path(__file__).parent.parent
 README = (DISTRIBUTION / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SNIPPETS = PYTHON.findall(README)
 ADDRESS = "https://tokens.example.com/api"
 KEY = "lktoken_of-a-backend-of-the-test-suite"
 
@@ -50,7 +52,9 @@ def _name(node: ast.stmt) -> str:
 def test_a_backend_gets_a_token(keyed_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the key that is in its environment."""
     monkeypatch.setenv("TOKEN_API_KEY", KEY)
-    assert snippet("token_for", keyed_url)("alice")["participantIdentity"] == "alice"
+    token_for = snippet("token_for", keyed_url)
+    with token_for.__globals__["api"]:
+        assert token_for("alice")["participantIdentity"] == "alice"
 
 
 async def test_the_failures_are_told(service_url: str, keyed_url: str) -> None:
@@ -68,9 +72,23 @@ async def test_the_failures_are_told(service_url: str, keyed_url: str) -> None:
             assert (await try_to_get(api, "r", "i")).startswith("not allowed: ")
 
 
+async def test_the_guide_s_backend_gets_connection_details(
+    keyed_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The snippet of docs/integrate.md for a backend with an API key."""
+    monkeypatch.setenv("TOKEN_API_KEY", KEY)
+    guide = (DISTRIBUTION.parent.parent / "docs" / "integrate.md").read_text(encoding="utf-8")
+    (code,) = [code for code in PYTHON.findall(guide) if "create_connection_details" in code]
+    code = code.replace("http://127.0.0.1:7071/api", keyed_url)
+    names = {"AsyncTokenApi": AsyncTokenApi, "os": os}
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    await eval(compile(code, "integrate.md", "exec", flags=flags), names)  # noqa: S307  # likewise
+    assert cast("dict[str, str]", names["details"])["room_name"] == "my-room"
+
+
 def test_patience_and_a_proxy_can_be_given() -> None:
     """The client is made as it is shown."""
-    with snippet("api", ADDRESS) as made:
+    with snippet("patient", ADDRESS) as made:
         assert made.driver.outgoing.patience.retries == 1
 
 

@@ -20,5 +20,5 @@ class AccessToken(str):
             claims = self.split(".")[1]
             read = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
             return float(read["exp"] - read["nbf"])
-        except (LookupError, TypeError, ValueError, RecursionError):
+        except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
             return 0.0
