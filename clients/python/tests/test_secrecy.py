@@ -27,6 +27,12 @@ SECRET = "hunter2-of-the-test-suite"
 JWT = example("TokenIssued", "minimal")["token"]
 
 
+def finest(caplog: pytest.LogCaptureFixture) -> None:
+    """Have everything logged that can be, whatever the service's own configuration says of httpx."""
+    for name in ("", "httpx", "httpcore"):
+        caplog.set_level(logging.DEBUG, name)
+
+
 def test_a_token_is_a_text_that_does_not_show_itself(service_url: str, ask: Ask) -> None:
     """Neither alone nor within an answer; but whoever uses it as a text gets it."""
     answer = ask(service_url, "create_connection_details")
@@ -47,7 +53,8 @@ def test_a_failure_does_not_show_the_credential(
 ) -> None:
     """Neither its words, nor its traceback with what is behind it, nor the log at its finest."""
     server.deeds = [deed]
-    with caplog.at_level(logging.DEBUG), pytest.raises(TokenApiError) as raised:
+    finest(caplog)
+    with pytest.raises(TokenApiError) as raised:
         ask(server.url, "generate_token", [], **credential, roomName="r")
     assert SECRET in str(server.received)
     frames = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
@@ -128,8 +135,8 @@ def test_httpx_logs_no_more_than_addresses(
 ) -> None:
     """At its finest it tells the headers of answers, but no body and no header of requests."""
     server.deeds = [says(200, example("TokenIssued", "minimal"))]
-    with caplog.at_level(logging.DEBUG):
-        ask(server.url, "generate_token", api_key=SECRET, roomName="r")
+    finest(caplog)
+    ask(server.url, "generate_token", api_key=SECRET, roomName="r")
     assert "httpcore" in {record.name.split(".")[0] for record in caplog.records}
     assert SECRET not in caplog.text
     assert JWT not in caplog.text

@@ -220,7 +220,7 @@ def slowly(deed: Deed) -> Deed:
     """Do it after a while."""
 
     def late(connection: Any, ends: threading.Event) -> None:
-        time.sleep(0.3)
+        time.sleep(0.5)
         deed(connection, ends)
 
     return late
@@ -228,6 +228,14 @@ def slowly(deed: Deed) -> Deed:
 
 def test_threads_that_ask_for_the_same_share_an_answer(server: ScriptedServer) -> None:
     """Ten threads, one request; a failure is everybody's, too."""
+    together = threading.Barrier(10)
+
+    def failure_of(source: TokenSource) -> InternalError:
+        together.wait(10)
+        with pytest.raises(InternalError) as raised:
+            source.fetch(force=True)
+        return raised.value
+
     server.deeds = [slowly(next(issues()))]
     with TokenApi(server.url, patience=ONCE) as api, ThreadPoolExecutor(10) as pool:
         source = TokenSource(api)
@@ -236,15 +244,9 @@ def test_threads_that_ask_for_the_same_share_an_answer(server: ScriptedServer) -
         assert len({id(answer) for answer in answers}) == 10
         assert len(server.received) == 1
         server.deeds = [slowly(says(500, error("INTERNAL_ERROR", 500)))]
-        failed = list(pool.map(lambda _: _failure_of(source), range(10)))
+        failed = list(pool.map(failure_of, [source] * 10))
         assert len(failed) == 10
         assert len(server.received) == 2
-
-
-def _failure_of(source: TokenSource) -> InternalError:
-    with pytest.raises(InternalError) as raised:
-        source.fetch(force=True)
-    return raised.value
 
 
 async def test_tasks_that_ask_for_the_same_share_an_answer(server: ScriptedServer) -> None:
@@ -275,6 +277,7 @@ async def test_a_failure_that_nobody_waits_for_is_quiet(
         task = asyncio.create_task(source.fetch())
         await asyncio.sleep(0.1)
         task.cancel()
-        await asyncio.sleep(0.5)
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0.01)
         assert (await source.fetch())["room_name"] == "r"
     assert not [record for record in caplog.records if record.name == "asyncio"]

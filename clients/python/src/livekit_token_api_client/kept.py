@@ -49,15 +49,12 @@ class KeptAnswers:
         return None
 
     def keep(self, key: Key[T], answer: T, asked_at: float) -> None:
-        """Keep an answer, if its token lives for more than a minute.
+        """Keep an answer for as long as its token lives, but for a minute.
 
         Its life is counted from when it was asked for: the service's clock may differ from this machine's.
         """
         token = cast("dict[str, AccessToken]", answer)[key.operation.token or ""]
-        until = asked_at + token.lifetime_seconds - _MARGIN_SECONDS
-        if until <= self.clock():
-            return
         self._answers.pop(key, None)
-        self._answers[key] = (copy.copy(answer), until)
+        self._answers[key] = (copy.copy(answer), asked_at + token.lifetime_seconds - _MARGIN_SECONDS)
         while len(self._answers) > self._capacity:
             del self._answers[next(iter(self._answers))]
