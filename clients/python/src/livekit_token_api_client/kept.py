@@ -55,6 +55,6 @@ class KeptAnswers:
         """
         token = cast("dict[str, AccessToken]", answer)[key.operation.token or ""]
         self._answers.pop(key, None)
-        self._answers[key] = (copy.copy(answer), asked_at + token.lifetime_seconds - _MARGIN_SECONDS)
+        self._answers[key] = (answer, asked_at + token.lifetime_seconds - _MARGIN_SECONDS)
         while len(self._answers) > self._capacity:
             del self._answers[next(iter(self._answers))]

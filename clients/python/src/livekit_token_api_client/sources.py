@@ -124,17 +124,16 @@ class AsyncTokenSource:
         pending = self._pending.get(key)
         if pending is None:
             pending = self._pending[key] = asyncio.create_task(self._ask(key, request))
-            pending.add_done_callback(lambda task: self._forget(key, task))
+            # asyncio would tell of a failure that nobody has waited for.
+            pending.add_done_callback(lambda task: task.cancelled() or task.exception())
         # The answer is everybody's who waits: it comes even if one of them leaves.
         return cast("T", (await asyncio.shield(pending)).copy())
 
     async def _ask(self, key: Key[T], request: Mapping[str, object]) -> T:
-        asked_at = self._kept.clock()
-        answer = await self._driver.ask(key.operation, request, key.credential)
-        self._kept.keep(key, answer, asked_at)
+        try:
+            asked_at = self._kept.clock()
+            answer = await self._driver.ask(key.operation, request, key.credential)
+            self._kept.keep(key, answer, asked_at)
+        finally:
+            del self._pending[key]
         return answer
-
-    def _forget(self, key: Key[Any], task: "asyncio.Task[Any]") -> None:
-        del self._pending[key]
-        if not task.cancelled():
-            task.exception()  # asyncio would tell of one that nobody has waited for
