@@ -221,10 +221,11 @@ def test_under_asyncio_headers_may_trickle_as_well(server: ScriptedServer) -> No
     assert 0.5 <= time.monotonic() - began < 5
 
 
-def test_all_attempts_together_end(server: ScriptedServer, ask: Ask) -> None:
-    """However many more there could be."""
+@pytest.mark.parametrize("attempt_seconds", [0.2, 60])
+def test_all_attempts_together_end(server: ScriptedServer, ask: Ask, attempt_seconds: float) -> None:
+    """However many more there could be, and however long one may take."""
     server.deeds = [hangs]
-    patience = Patience(attempt_seconds=0.2, total_seconds=0.5, retries=50, backoff_seconds=0)
+    patience = Patience(attempt_seconds=attempt_seconds, total_seconds=0.5, retries=50, backoff_seconds=0)
     began = time.monotonic()
     with pytest.raises(TimedOut):
         ask(server.url, "generate_token", [], patience=patience, roomName="r")
