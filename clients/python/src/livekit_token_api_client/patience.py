@@ -17,8 +17,9 @@ class Patience:
 
     Attributes:
         total_seconds: for all attempts of an operation together, with the pauses between them.
-        attempt_seconds: for one attempt. `TokenApi`, which blocks, waits so long for each piece of an answer's
-            headers, and for a name to be resolved as long as the system does: under asyncio all has an end.
+        attempt_seconds: for one attempt. `TokenApi`, which blocks, waits so long for each piece of an
+            answer's headers, and for a name to be resolved as long as the system does: under asyncio all has
+            an end.
         retries: how often to ask again: after 5xx, 429, or a failure of the network, and after nothing else.
         backoff_seconds: how long the first pause is at most; each further one is twice that. How long it is
             is random, so that those who failed together do not come back together. An answer's `Retry-After`
