@@ -62,6 +62,17 @@ def test_the_alerts_are_rules_that_prometheus_accepts() -> None:
         assert f"{len(RULES)} rules found" in run.stdout
 
 
+def test_so_is_the_scrape_of_pods(tmp_path: Path) -> None:
+    """But for how they are found: promtool, as Debian has it, knows nothing of Kubernetes."""
+    parts = yaml.safe_load((DEPLOY / "prometheus" / "scrape-kubernetes.yml").read_text(encoding="utf-8"))
+    del parts["scrape_configs"][0]["kubernetes_sd_configs"]
+    (tmp_path / "scrape.yml").write_text(yaml.safe_dump(parts), encoding="utf-8")
+    (tmp_path / "alerts.yml").write_text(ALERTS.read_text(encoding="utf-8"), encoding="utf-8")
+    run = checked("check", "config", tmp_path / "scrape.yml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f"{len(RULES)} rules found" in run.stdout
+
+
 def test_the_alerts_fire_when_they_should() -> None:
     """And not when all is well; each of them is tested both ways."""
     run = checked("test", "rules", ALERTS_TEST)
