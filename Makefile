@@ -10,6 +10,8 @@ SEED ?= 1
 PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
 MINUTES ?= 5
+SHIPPED ?= requirements.lock
+DIST ?= dist
 
 HOST ?= 127.0.0.1
 PORT ?= 7071
@@ -61,6 +63,23 @@ clients-python: $(BIN)/.dev  ## Generate the Python client's types from the cont
 
 test: $(BIN)/.dev  ## Run the unit and contract tests, and those of the Python client
 	$(BIN)/pytest tests/unit tests/contract clients/python/tests tests/test_log_secrecy.py
+sbom: $(BIN)/.dev  ## Write into dist/ which packages ship, and their licences, all of which must be allowed
+	mkdir -p $(DIST)
+	$(BIN)/python -m venv --clear --without-pip .cache/shipped
+	$(BIN)/python -m pip --python .cache/shipped install --quiet --require-hashes --requirement $(SHIPPED)
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file $(DIST)/livekit-token-api.cdx.json .cache/shipped
+	$(BIN)/pip-licenses --python .cache/shipped/bin/python --output-file $(DIST)/licences.txt
+
+audit: $(BIN)/.dev  ## Look for known vulnerabilities in what the lock files name; asks OSV and npm
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		--vulnerability-service osv $(if $(OSV_URL),--osv-url $(OSV_URL)) \
+		$(foreach lock,$(wildcard *.lock deploy/*/*.lock),--requirement $(lock)) \
+		|| { echo 'Not audited, or vulnerable: the lines above say which.' >&2; exit 1; }
+	@for lock in $(wildcard package-lock.json */*/package-lock.json); do \
+		echo "npm audit: $$lock"; npm audit --package-lock-only --prefix $$(dirname $$lock) || exit 1; \
+	done
+
 
 unit: $(BIN)/.dev  ## Run the unit tests
 	$(BIN)/pytest tests/unit
