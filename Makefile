@@ -93,6 +93,9 @@ processes: $(BIN)/.dev  ## Run the tests of signals, workers, pipes and files th
 e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server, OpenID provider, browser, nginx, Redis and promtool; needs Go, Node, Chromium, nginx, Redis, promtool
 	$(BIN)/pytest tests/e2e tests/test_log_secrecy.py
 
+kubernetes: $(BIN)/.dev  ## Have a real API server take the manifests; needs Go, which builds it in minutes, and etcd
+	@exec $(BIN)/python -m tests.kubernetes
+
 pythons: $(BIN)/.dev  ## Run the unit and contract tests under each Python of PYTHONS that is here
 	@for version in $(PYTHONS); do \
 		if python=$$($(BIN)/uv python find --system --no-project --no-python-downloads $$version 2>/dev/null); then \
