@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes_validate import ValidationError, validate
+from kubernetes_validate.utils import all_versions
 from pydantic import SecretStr
 
 from app.operation import exposition
@@ -66,18 +68,16 @@ def settings(manifests: Manifests, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings()
 
 
+def versions() -> list[str]:
+    """List the versions of Kubernetes that the manifests are for, as far as they have been published."""
+    published = {tuple(map(int, version.split(".")[:2])) for version in all_versions()}
+    return [f"{major}.{minor}" for major, minor in sorted(published) if (major, minor) >= OLDEST]
+
+
 def faults(value: dict[str, Any]) -> list[str]:
     """List what the published schemas of each version of Kubernetes say against an object."""
-    try:
-        from kubernetes_validate import ValidationError, validate  # noqa: PLC0415  # it may not be here
-        from kubernetes_validate.utils import all_versions  # noqa: PLC0415
-    except ImportError:
-        give_up("kubernetes-validate is not installed, which has the schemas")
-    versions = {".".join(version.split(".")[:2]) for version in all_versions()}
-    supported = {version for version in versions if tuple(map(int, version.split("."))) >= OLDEST}
-    assert len(supported) > 5
     found = []
-    for version in supported:
+    for version in versions():
         try:
             validate(value, version, strict=True)
         except ValidationError as error:
@@ -87,6 +87,7 @@ def faults(value: dict[str, Any]) -> list[str]:
 
 def test_every_kubernetes_takes_them(manifests: Manifests) -> None:
     """By the schemas that Kubernetes has published, from 1.27 to the newest, no unknown field allowed."""
+    assert f"of every version from {versions()[0]} to {versions()[-1]}" in _guide()
     assert [fault for each in manifests.objects for fault in faults(each)] == []
 
 
@@ -262,6 +263,32 @@ def test_a_pod_gets_the_memory_that_was_measured(manifests: Manifests) -> None:
     assert needed <= request <= 2 * needed
     assert limit == 2 * request
     assert "cpu" not in resources["limits"]
+
+
+def test_the_guide_has_the_times_of_a_stop(manifests: Manifests, settings: Settings) -> None:
+    """Of the drain, the grace, and what the kubelet waits."""
+    assert f"for `DRAIN_SECONDS`: {settings.drain_seconds:g} s" in _guide()
+    assert f"for `SHUTDOWN_GRACE_SECONDS` at most, {settings.shutdown_grace_seconds:g} s" in _guide()
+    assert f"| {manifests.pod['terminationGracePeriodSeconds']} s after SIGTERM |" in _guide()
+    assert f"| {manifests.deployment['minReadySeconds']} s later |" in _guide()
+
+
+def test_the_guide_has_the_figures_of_the_autoscaler(manifests: Manifests) -> None:
+    """What a pod issues before another one is started, by what a token was measured to take."""
+    request = int(manifests.container["resources"]["requests"]["cpu"].removesuffix("m")) / 1000
+    (metric,) = manifests.one("HorizontalPodAutoscaler")["spec"]["metrics"]
+    busy = request * metric["resource"]["target"]["averageUtilization"] / 100
+    rows = re.findall(r"([\d.]+) ms \| ([\d,]+) \| ([\d,]+) \|", _guide())
+    assert len(rows) == 3
+    for milliseconds, usual, most in rows:
+        a_second = 1000 / float(milliseconds)
+        assert 0 <= a_second * busy - int(usual.replace(",", "")) < 10
+        assert 0 <= a_second - int(most.replace(",", "")) < 100
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    for form, row in zip(("full |  |", "verified |"), rows, strict=False):
+        (measured,) = re.findall(rf"^\| {re.escape(form)}.*?\*\*(\d+)\*\*", results, re.MULTILINE)
+        # Which is measured anew now and then.
+        assert float(row[0]) == pytest.approx(int(measured) / 1000, rel=0.3)
 
 
 def test_connections_are_let_through_that_the_service_needs(manifests: Manifests) -> None:
