@@ -11,6 +11,8 @@ PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
 MINUTES ?= 5
 SHIPPED ?= requirements.lock
+# Has nothing but what that lock file names; each lock file makes it anew.
+SHIPPED_ENV := .cache/shipped/.$(subst /,-,$(SHIPPED))
 DIST ?= dist
 
 HOST ?= 127.0.0.1
@@ -63,10 +65,9 @@ clients-python: $(BIN)/.dev  ## Generate the Python client's types from the cont
 
 test: $(BIN)/.dev  ## Run the unit and contract tests, and those of the Python client
 	$(BIN)/pytest tests/unit tests/contract clients/python/tests tests/test_log_secrecy.py
-sbom: $(BIN)/.dev  ## Write into dist/ which packages ship, and their licences, all of which must be allowed
-	mkdir -p $(DIST)
-	$(BIN)/python -m venv --clear --without-pip .cache/shipped
-	$(BIN)/python -m pip --python .cache/shipped install --quiet --require-hashes --requirement $(SHIPPED)
+
+sbom: $(BIN)/.dev $(SHIPPED_ENV)  ## Write into dist/ which packages ship, and their licences, all of which must be allowed
+	@mkdir -p $(DIST)
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		--output-file $(DIST)/livekit-token-api.cdx.json .cache/shipped
 	$(BIN)/pip-licenses --python .cache/shipped/bin/python --output-file $(DIST)/licences.txt
@@ -79,7 +80,6 @@ audit: $(BIN)/.dev  ## Look for known vulnerabilities in what the lock files nam
 	@for lock in $(wildcard package-lock.json */*/package-lock.json); do \
 		echo "npm audit: $$lock"; npm audit --package-lock-only --prefix $$(dirname $$lock) || exit 1; \
 	done
-
 
 unit: $(BIN)/.dev  ## Run the unit tests
 	$(BIN)/pytest tests/unit
@@ -164,6 +164,11 @@ $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(BIN)/python -c "$$FROM_ANYWHERE"
 	@touch $@ $(BIN)/.run
+
+$(SHIPPED_ENV): $(SHIPPED) | $(BIN)/python
+	$(BIN)/python -m venv --clear --without-pip .cache/shipped
+	$(BIN)/python -m pip --python .cache/shipped install --quiet --require-hashes --requirement $(SHIPPED)
+	@touch $@
 
 $(NODE_MODULES): package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund
