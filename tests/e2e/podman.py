@@ -21,6 +21,9 @@ RUNTIME = "runc"
 """crun refuses machines that have both versions of cgroups."""
 
 _PROGRAMS = ("podman", RUNTIME, "debootstrap")
+# Podman runs these itself, from folders of its own.
+_HELPERS = ("netavark", "aardvark-dns")
+_FOLDERS_OF_HELPERS = "/usr/lib/podman:/usr/libexec/podman"
 _PACKAGES = "python3,ca-certificates"
 # What Debian's slim images leave out.
 _LEFT_OUT = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man")
@@ -37,6 +40,9 @@ log_driver = "k8s-file"
 cgroup_manager = "cgroupfs"
 events_logger = "none"
 runtime = "{RUNTIME}"
+[network]
+network_backend = "netavark"
+network_config_dir = "{FOLDER / "networks"}"
 """
 _BUILD_SECONDS = 900
 _SECONDS = 120
@@ -132,6 +138,7 @@ def find_podman() -> Podman:
         PodmanUnavailable: a program is missing, or whoever asks is not root.
     """
     missing = [program for program in _PROGRAMS if shutil.which(program) is None]
+    missing += [program for program in _HELPERS if shutil.which(program, path=_FOLDERS_OF_HELPERS) is None]
     if missing:
         raise PodmanUnavailable(f"there is no {' and no '.join(missing)}: install it")
     if os.geteuid() != 0:

@@ -36,8 +36,8 @@ HARDENED = (
 VALID = {"roomName": "my-room", "participantIdentity": "alice"}
 KEYS = "/run/secrets/livekit_keys"
 CLIENTS, ENOUGH = 8, 500
-# What is there for whoever runs this: programs that build or install, those with another's rights, what can be
-# written. Links are as writable as what they lead to.
+# Lists programs that build or install, programs with another's rights, and what whoever runs it can write.
+# Links are as writable as what they lead to.
 PROBE = """
 import importlib.util, json, os, stat
 found = {"tools": [], "privileged": [], "files": [], "folders": []}
