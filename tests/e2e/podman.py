@@ -213,6 +213,8 @@ def service_image(podman: Podman, folder: Path) -> str:
     settings = (f"BASE={base_image(podman)}", f"IMAGE={name}", f"BUILD_FLAGS={_way_to_packages(folder)}")
     command = ["make", "--directory", str(FOLDER.parent.parent), "image", "ENGINE=podman", *settings]
     _run(command, podman.environment, _BUILD_SECONDS)
+    # What is left of builds of other days; that of today makes the next one quick.
+    podman("image", "prune", "--force", "--filter", "until=24h")
     return name
 
 
