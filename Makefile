@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
 SPEC := spec/token-api.openapi.yaml
-SOURCES := app benchmarks clients/python examples tests
+SOURCES := app benchmarks clients/python deploy examples tests
 SEED ?= 1
 PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
@@ -14,6 +14,12 @@ SHIPPED ?= requirements.lock
 # Has nothing but what that lock file names; each lock file makes it anew.
 SHIPPED_ENV := .cache/shipped/.$(subst /,-,$(SHIPPED))
 DIST ?= dist
+
+# What builds the image, and on what; empty: the first engine that is here, and the Dockerfile's own base.
+ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(shell command -v $(engine))))
+BASE ?=
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= livekit-token-api:$(VERSION)
 
 HOST ?= 127.0.0.1
 PORT ?= 7071
@@ -80,6 +86,13 @@ audit: $(BIN)/.dev  ## Look for known vulnerabilities in what the lock files nam
 	@for lock in $(wildcard package-lock.json */*/package-lock.json); do \
 		echo "npm audit: $$lock"; npm audit --package-lock-only --prefix $$(dirname $$lock) || exit 1; \
 	done
+# Only Docker's own image format has health checks, which Docker itself always writes.
+image:  ## Build the container image; needs Docker, Podman or Buildah: ENGINE=podman; BASE=IMAGE is what it is built on
+	@[ -n '$(ENGINE)' ] || { echo 'Docker, Podman or Buildah is needed; set ENGINE.'; exit 1; }
+	$(ENGINE) build $(if $(filter docker,$(notdir $(ENGINE))),,--format docker) --file deploy/container/Dockerfile \
+		$(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag $(IMAGE) $(BUILD_FLAGS) .
+
 
 unit: $(BIN)/.dev  ## Run the unit tests
 	$(BIN)/pytest tests/unit
@@ -147,6 +160,10 @@ lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into t
 		--constraint requirements.lock --output-file benchmarks/peers/python/requirements.txt benchmarks/peers/python/requirements.in
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --output-file benchmarks/requirements.txt benchmarks/requirements.in
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+		--constraint requirements-dev.lock --extra otel --output-file deploy/container/requirements.lock pyproject.toml
+	echo hatchling | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
+		--no-header --constraint requirements-dev.lock --output-file deploy/container/build.lock -
 
 clean:  ## Remove what the targets have made
 	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis

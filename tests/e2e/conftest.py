@@ -16,6 +16,7 @@ from examples.page import ClientMissing, PageServer
 from tests.e2e.browser import BrowserUnavailable, run_browser
 from tests.e2e.livekit_server import LiveKitServer, LiveKitUnavailable, run_livekit_server
 from tests.e2e.openid_provider import OpenIdProvider, ProviderUnavailable, run_openid_provider
+from tests.e2e.podman import Podman, PodmanUnavailable, find_podman, service_image
 from tests.e2e.redis_server import RedisServer, RedisUnavailable, run_redis_server
 from tests.support import run_log
 from tests.support.server import make_settings, serve
@@ -83,6 +84,21 @@ def redis(running_redis: RedisServer) -> Iterator[RedisServer]:
     yield running_redis
     running_redis.thaw()
     running_redis.start()
+
+
+@pytest.fixture(scope="session")
+def podman() -> Podman:
+    """A container engine."""
+    try:
+        return find_podman()
+    except PodmanUnavailable as unavailable:
+        give_up(str(unavailable))
+
+
+@pytest.fixture(scope="session")
+def image(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The image of the service, as `make image` builds it."""
+    return service_image(podman, tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture(scope="session")
