@@ -102,6 +102,12 @@ def test_what_may_pass_is_asked_again_twice(server: ScriptedServer, ask: Ask, de
             "400",
             id="reasons that are none",
         ),
+        pytest.param(
+            says(400, {**error("VALIDATION_ERROR", 400), "reasons": [1]}),
+            UnexpectedAnswer,
+            "400",
+            id="reasons that are no texts",
+        ),
         pytest.param(says(408, error("REQUEST_TIMEOUT", 408)), ErrorAnswer, "It went wrong", id="408"),
     ],
 )
