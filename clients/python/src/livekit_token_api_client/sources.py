@@ -124,8 +124,6 @@ class AsyncTokenSource:
         pending = self._pending.get(key)
         if pending is None:
             pending = self._pending[key] = asyncio.create_task(self._ask(key, request))
-            # asyncio would tell of a failure that nobody has waited for.
-            pending.add_done_callback(lambda task: task.cancelled() or task.exception())
         # The answer is everybody's who waits: it comes even if one of them leaves.
         return cast("T", (await asyncio.shield(pending)).copy())
 
