@@ -24,11 +24,17 @@ export type Answer = (response: ServerResponse) => void;
 export interface Server {
   readonly url: string;
   readonly received: Received[];
+  /** Resolves when the first request has come. */
+  readonly asked: Promise<void>;
 }
 
 /** Serve on the loopback interface until the test is over: each request gets the next answer. */
 export async function serve(t: TestContext, ...answers: Answer[]): Promise<Server> {
   const received: Received[] = [];
+  let come = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    come = resolve;
+  });
   const server = createServer((request, response) => {
     let text = "";
     request.setEncoding("utf8");
@@ -46,6 +52,7 @@ export async function serve(t: TestContext, ...answers: Answer[]): Promise<Serve
       });
       received.push({ method, url, headers, body: text === "" ? undefined : JSON.parse(text), dropped });
       (answers.shift() ?? unexpected)(response);
+      come();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -53,7 +60,7 @@ export async function serve(t: TestContext, ...answers: Answer[]): Promise<Serve
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`, received };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`, received, asked };
 }
 
 /** Answer JSON. */

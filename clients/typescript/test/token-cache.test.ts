@@ -107,13 +107,19 @@ test("whoever asks for the same at once shares a failure as well", async (t) => 
 });
 
 test("who leaves does not take the request from those who wait, or come later", async (t) => {
-  const { server, client } = await start(t);
+  let answer = (): void => undefined;
+  const server = await serve(t, (response) => {
+    answer = () => json(200, issued())(response);
+  });
+  const client = new TokenClient({ baseUrl: server.url });
   const controller = new AbortController();
   const leaves = client.generateToken(REQUEST, controller);
   const stays = client.generateToken(REQUEST);
+  await server.asked;
   controller.abort(new Error("gone"));
   await assert.rejects(leaves, { message: "gone" });
   const later = client.generateToken(REQUEST);
+  answer();
   assert.equal(await stays, await later);
   assert.equal(server.received.length, 1);
 });
@@ -123,9 +129,7 @@ test("when all have left, the request ends, and whoever comes then makes a new o
   const client = new TokenClient({ baseUrl: server.url });
   const controller = new AbortController();
   const calls = [client.generateToken(REQUEST, controller), client.generateToken(REQUEST, controller)];
-  while (server.received.length === 0) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await server.asked;
   controller.abort(new Error("gone"));
   const next = client.generateToken(REQUEST);
   await Promise.all(calls.map((call) => assert.rejects(call, { message: "gone" })));

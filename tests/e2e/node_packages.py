@@ -1,12 +1,11 @@
-"""npm packages of the repository: installed as their lock files say, and told to run their scripts."""
+"""npm packages of the repository: installed as their lock files say, and made to do what they do."""
 
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
-INSTALL_SECONDS = 300
-RUN_SECONDS = 180
+DEADLINE_SECONDS = 300
 
 _QUIET = ("--ignore-scripts", "--no-audit", "--no-fund")
 
@@ -26,7 +25,7 @@ def install(folder: Path) -> None:
         return
     if shutil.which("npm") is None:
         raise NpmUnavailable("npm is not on the PATH: install Node 20 or newer")
-    answer = _npm(folder, INSTALL_SECONDS, "ci", *_QUIET)
+    answer = _start(folder, "npm", "ci", *_QUIET)
     if answer.returncode != 0:
         raise NpmUnavailable(f"`npm ci` failed in {folder}:\n{answer.stdout[-2000:]}")
     installed.touch()
@@ -34,29 +33,33 @@ def install(folder: Path) -> None:
 
 def add(folder: Path, package: Path) -> None:
     """Install a package's tarball, and what it depends on; neither package.json nor lock file change."""
-    answer = _npm(
-        folder, INSTALL_SECONDS, "install", "--no-save", "--no-package-lock", "--prefer-offline", *_QUIET, package
-    )
-    assert answer.returncode == 0, answer.stdout
+    npm(folder, "install", "--no-save", "--no-package-lock", "--prefer-offline", *_QUIET, package)
 
 
-def run(folder: Path, *arguments: str | Path, **variables: str) -> str:
-    """Run npm in a folder until it ends well, and tell what it has written."""
-    answer = _npm(folder, RUN_SECONDS, *arguments, **variables)
+def npm(folder: Path, *arguments: str | Path, **variables: str) -> str:
+    """Run npm in a folder until it ends well, and tell what was written."""
+    return _succeed(folder, "npm", *arguments, **variables)
+
+
+def node(folder: Path, *arguments: str | Path, **variables: str) -> str:
+    """Run Node in a folder until it ends well, and tell what was written."""
+    return _succeed(folder, "node", *arguments, **variables)
+
+
+def _succeed(folder: Path, *command: str | Path, **variables: str) -> str:
+    answer = _start(folder, *command, **variables)
     assert answer.returncode == 0, answer.stdout[-8000:]
     return answer.stdout
 
 
-def _npm(
-    folder: Path, seconds: int, *arguments: str | Path, **variables: str
-) -> "subprocess.CompletedProcess[str]":
+def _start(folder: Path, *command: str | Path, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["npm", *arguments],  # noqa: S607  whichever is first on the PATH, as in the Makefile
+        command,
         cwd=folder,
         env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=seconds,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
