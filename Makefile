@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
+CLIENT_TYPESCRIPT := clients/typescript
 SPEC := spec/token-api.openapi.yaml
 SOURCES := app benchmarks examples tests
 SEED ?= 1
@@ -55,6 +56,13 @@ mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
 
 wheel: $(BIN)/.dev  ## Build dist/livekit_token_api-….whl, which carries the contract
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+clients: clients-typescript clients-python  ## Make anew what of the clients is generated from the contract, and build their packages
+
+clients-typescript: $(CLIENT_TYPESCRIPT)/$(NODE_MODULES)  ## Make the TypeScript client's types anew, and build dist/livekit-token-api-client-….tgz; needs Node
+	npm --prefix $(CLIENT_TYPESCRIPT) run --silent schema
+	@mkdir -p dist
+	cd $(CLIENT_TYPESCRIPT) && npm pack --silent --pack-destination $(CURDIR)/dist
 
 test: $(BIN)/.dev  ## Run the unit and contract tests
 	$(BIN)/pytest tests/unit tests/contract tests/test_log_secrecy.py
@@ -125,6 +133,7 @@ lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into t
 
 clean:  ## Remove what the targets have made
 	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	cd $(CLIENT_TYPESCRIPT) && rm -rf LICENSE build dist node_modules recipes/build recipes/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON." if sys.version_info < (3, 11) else 0)'
@@ -139,6 +148,10 @@ $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(BIN)/python -c "$$FROM_ANYWHERE"
 	@touch $@ $(BIN)/.run
+
+$(CLIENT_TYPESCRIPT)/$(NODE_MODULES): $(CLIENT_TYPESCRIPT)/package-lock.json
+	cd $(CLIENT_TYPESCRIPT) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 $(NODE_MODULES): package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund

@@ -45,27 +45,17 @@ STRICT = {
 
 
 @pytest.fixture(scope="module")
-def client() -> Path:
-    """The client, with what it is developed with."""
-    try:
-        install(CLIENT)
-    except NpmUnavailable as unavailable:
-        give_up(str(unavailable))
-    return CLIENT
-
-
-@pytest.fixture(scope="module")
-def tests_compiled(client: Path) -> Path:
+def tests_compiled(typescript_client: Path) -> Path:
     """The client, its own tests compiled, those of its types among them."""
-    npm(client, "run", "build:test")
-    return client
+    npm(typescript_client, "run", "build:test")
+    return typescript_client
 
 
 @pytest.fixture(scope="module")
-def tarball(client: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tarball(typescript_client: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package, as `npm publish` would send it."""
     folder = tmp_path_factory.mktemp("tarball")
-    npm(client, "pack", "--pack-destination", folder)
+    npm(typescript_client, "pack", "--pack-destination", folder)
     (made,) = folder.iterdir()
     return made
 
@@ -92,9 +82,9 @@ def services() -> Iterator[dict[str, str]]:
         yield found
 
 
-def test_the_types_are_those_of_the_contract(client: Path) -> None:
+def test_the_types_are_those_of_the_contract(typescript_client: Path) -> None:
     """src/schema.ts is what the generator makes of the contract: else `make clients` is due."""
-    npm(client, "run", "schema:check")
+    npm(typescript_client, "run", "schema:check")
 
 
 def test_the_package_has_the_version_of_the_contract() -> None:
@@ -152,12 +142,12 @@ def test_a_javascript_program_uses_the_package(project: Path, services: dict[str
     assert json.loads(said) == [3, "VALIDATION_ERROR"]
 
 
-def test_its_types_are_sound_by_themselves(project: Path, client: Path) -> None:
+def test_its_types_are_sound_by_themselves(project: Path, typescript_client: Path) -> None:
     """They pass a strict check of libraries, where there is neither Node nor `livekit-client`."""
     (project / "program.ts").write_text('export { TokenClient } from "livekit-token-api-client";')
     options = {**STRICT, "module": "NodeNext", "types": [], "skipLibCheck": False}
     (project / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["program.ts"]}))
-    node(project, client / "node_modules" / "typescript" / "bin" / "tsc")
+    node(project, typescript_client / "node_modules" / "typescript" / "bin" / "tsc")
 
 
 @pytest.mark.parametrize(
@@ -165,11 +155,13 @@ def test_its_types_are_sound_by_themselves(project: Path, client: Path) -> None:
     [{"module": "NodeNext"}, {"module": "ESNext", "moduleResolution": "bundler"}],
     ids=["node", "bundler"],
 )
-def test_what_the_readme_shows_compiles(project: Path, client: Path, resolution: dict[str, str]) -> None:
+def test_what_the_readme_shows_compiles(
+    project: Path, typescript_client: Path, resolution: dict[str, str]
+) -> None:
     """Each snippet is a module that compiles strictly, as Node and as bundlers resolve the package."""
     snippets = re.findall(r"^```ts\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert len(snippets) == README.count("```ts\n") == 4
-    modules, sources = client / "node_modules", project / "src"
+    modules, sources = typescript_client / "node_modules", project / "src"
     sources.mkdir(exist_ok=True)
     livekit = project / "node_modules" / "livekit-client"
     if not livekit.exists():
