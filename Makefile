@@ -59,10 +59,11 @@ wheel: $(BIN)/.dev  ## Build dist/livekit_token_api-….whl, which carries the c
 
 clients: clients-typescript clients-python  ## Make anew what of the clients is generated from the contract, and build their packages
 
-clients-typescript: $(CLIENT_TYPESCRIPT)/$(NODE_MODULES)  ## Make the TypeScript client's types anew, and build dist/livekit-token-api-client-….tgz; needs Node
-	npm --prefix $(CLIENT_TYPESCRIPT) run --silent schema
+clients-typescript: $(CLIENT_TYPESCRIPT)/$(NODE_MODULES)  ## Make the TypeScript client's types and version anew, and build dist/livekit-token-api-client-….tgz; needs Node
 	@mkdir -p dist
-	cd $(CLIENT_TYPESCRIPT) && npm pack --silent --pack-destination $(CURDIR)/dist
+	cd $(CLIENT_TYPESCRIPT) && npm run --silent schema \
+		&& npm version --silent --no-git-tag-version --allow-same-version "$$(sed -nE 's/^version = "(.*)"/\1/p' ../../pyproject.toml)" \
+		&& npm pack --silent --pack-destination $(CURDIR)/dist
 
 test: $(BIN)/.dev  ## Run the unit and contract tests
 	$(BIN)/pytest tests/unit tests/contract tests/test_log_secrecy.py

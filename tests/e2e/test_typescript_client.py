@@ -15,6 +15,7 @@ from tests.e2e.conftest import give_up
 from tests.e2e.node_packages import NpmUnavailable, add, install, node, npm
 from tests.support import run_log
 from tests.support.contract import document
+from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.process import ROOT, running
 from tests.support.server import KEY, LIVEKIT_URL, SECRET, make_settings, serve
 
@@ -24,7 +25,7 @@ README = (CLIENT / "README.md").read_text(encoding="utf-8")
 API_KEY = "an-api-key-of-the-typescript-client-s-tests"
 CREDENTIALS = {"LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET, "LIVEKIT_URL": LIVEKIT_URL}
 DIGEST = hashlib.sha256(API_KEY.encode()).hexdigest()
-# By the variable that tells test/live/ where each of them is; OPEN_API is one, too.
+# By the variable that tells test/live/ where each of them is; OPEN_API and CALLERS_API are others.
 SERVICES: dict[str, dict[str, Any]] = {
     "GUARDED_API": {"auth": "api-key", "api_key_digests": f"backend:{DIGEST}"},
     "LIMITED_API": {"rate_limit": "1/2 seconds"},
@@ -73,11 +74,14 @@ def project(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def services() -> Iterator[dict[str, str]]:
-    """The services that test/live/ asks, the open one a process of its own: where they are, by variable."""
+    """The variables of test/live/: where its services are, the open one a process, and who asks."""
     run_log.forbid(API_KEY)
     with ExitStack() as stack:
         found = {"OPEN_API": stack.enter_context(running(**CREDENTIALS)).url}
-        for name, changes in SERVICES.items():
+        issuer = stack.enter_context(Issuer().serving())
+        found |= {f"CALLER_{name.upper()}": issuer.token(sub=name) for name in ("alice", "ben")}
+        callers = {"auth": "oidc", "oidc_issuer": issuer.url, "oidc_audience": AUDIENCE}
+        for name, changes in {**SERVICES, "CALLERS_API": callers}.items():
             found[name] = f"{stack.enter_context(serve(make_settings(**changes)))}/api"
         yield found
 
@@ -85,6 +89,11 @@ def services() -> Iterator[dict[str, str]]:
 def test_the_types_are_those_of_the_contract(typescript_client: Path) -> None:
     """src/schema.ts is what the generator makes of the contract: else `make clients` is due."""
     npm(typescript_client, "run", "schema:check")
+
+
+def test_it_is_formatted(typescript_client: Path) -> None:
+    """Sources, tests and recipes look as Prettier has them: else `npm run format` is due."""
+    npm(typescript_client, "run", "format:check")
 
 
 def test_the_package_has_the_version_of_the_contract() -> None:

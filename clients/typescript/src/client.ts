@@ -16,8 +16,7 @@ import { SURROUNDINGS, type Surroundings, transport } from "./transport.js";
  * is asked before each call; or an API key, which belongs on a server and never in a page.
  */
 export type Credential =
-  | { readonly bearer: string | (() => string | Promise<string>) }
-  | { readonly apiKey: string };
+  { readonly bearer: string | (() => string | Promise<string>) } | { readonly apiKey: string };
 
 export interface TokenClientOptions {
   /** Where the service is, its base path included: `https://tokens.example.com/api`. */
@@ -90,7 +89,9 @@ export class TokenClient {
     { signal }: CallOptions = {},
   ): Promise<ConnectionDetails> {
     const headers = await this.#credentials();
-    return success(await this.#api.POST("/connection-details", { body: request, headers, signal: signal ?? null }));
+    return success(
+      await this.#api.POST("/connection-details", { body: request, headers, signal: signal ?? null }),
+    );
   }
 
   /** Ask whether the process serves requests, and which version it has. */

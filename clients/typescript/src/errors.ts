@@ -50,7 +50,9 @@ export class UnexpectedAnswerError extends Error {
   readonly retryAfterSeconds: number | undefined;
 
   constructor(statusCode: number, retryAfterSeconds?: number) {
-    super(`The answer, of status ${statusCode}, is none of a LiveKit Token API: check the base URL, and proxies`);
+    super(
+      `The answer, of status ${statusCode}, is none of a LiveKit Token API: check the base URL, and proxies`,
+    );
     this.statusCode = statusCode;
     this.retryAfterSeconds = retryAfterSeconds;
   }

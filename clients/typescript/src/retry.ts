@@ -33,7 +33,9 @@ export function delayBeforeRetry(
   return asked * 1000 + random() * BACKOFF_MS * 2 ** retries;
 }
 
-function isWorthRepeating(failure: unknown): failure is TokenApiError | UnexpectedAnswerError | NoAnswerError {
+function isWorthRepeating(
+  failure: unknown,
+): failure is TokenApiError | UnexpectedAnswerError | NoAnswerError {
   if (failure instanceof TokenApiError || failure instanceof UnexpectedAnswerError) {
     return failure.statusCode === 429 || failure.statusCode >= 500;
   }

@@ -50,8 +50,7 @@ export class TokenCache {
       const askedAt = this.#now();
       try {
         const answer = await call(signal);
-        this.#makeRoom();
-        this.#kept.set(key, { answer, until: askedAt + lifetimeMs(answer.token) - MARGIN_MS });
+        this.#store(key, { answer, until: askedAt + lifetimeMs(answer.token) - MARGIN_MS });
         return answer;
       } finally {
         if (this.#calls.get(key) === shared) {
@@ -62,13 +61,14 @@ export class TokenCache {
     return shared;
   }
 
-  #makeRoom(): void {
-    for (const [key, { until }] of this.#kept) {
-      // A map has its oldest entries first.
-      if (until <= this.#now() || this.#kept.size >= CAPACITY) {
-        this.#kept.delete(key);
-      }
+  #store(key: string, kept: Kept): void {
+    // A map has its oldest entries first.
+    this.#kept.delete(key);
+    const [oldest] = this.#kept.keys();
+    if (oldest !== undefined && this.#kept.size >= CAPACITY) {
+      this.#kept.delete(oldest);
     }
+    this.#kept.set(key, kept);
   }
 }
 

@@ -27,7 +27,10 @@ export const SURROUNDINGS: Surroundings = {
  *
  * @param timeoutMs how long an answer may take, in milliseconds, before it counts as none.
  */
-export function transport(surroundings: Surroundings, timeoutMs: number): (request: Request) => Promise<Response> {
+export function transport(
+  surroundings: Surroundings,
+  timeoutMs: number,
+): (request: Request) => Promise<Response> {
   return async (request) => {
     for (let retries = 0; ; retries += 1) {
       try {

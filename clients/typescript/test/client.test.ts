@@ -31,7 +31,10 @@ test("each operation is asked for as the contract says", async (t) => {
     ],
   );
   assert.equal(server.received[0]?.headers["content-type"], "application/json");
-  assert.equal(server.received[0]?.headers["content-length"], String(JSON.stringify(server.received[0]?.body).length));
+  assert.equal(
+    server.received[0]?.headers["content-length"],
+    String(JSON.stringify(server.received[0]?.body).length),
+  );
   assert.equal(server.received[0]?.headers.authorization, undefined);
   assert.equal(server.received[0]?.headers["x-api-key"], undefined);
 });
@@ -48,7 +51,10 @@ test("an API key is sent with tokens, and not with health checks", async (t) => 
   await client.generateToken(REQUEST);
   await client.createConnectionDetails();
   await client.checkLiveness();
-  assert.deepEqual(server.received.map(({ headers }) => headers["x-api-key"]), ["key-1", "key-1", undefined]);
+  assert.deepEqual(
+    server.received.map(({ headers }) => headers["x-api-key"]),
+    ["key-1", "key-1", undefined],
+  );
 });
 
 test("a function is asked for the caller token before each call", async (t) => {
@@ -131,5 +137,8 @@ test("an API key is not carried to where a redirection leads", async (t) => {
 });
 
 async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(() => assert.fail("it did not fail"), (error: unknown) => error);
+  return await promise.then(
+    () => assert.fail("it did not fail"),
+    (error: unknown) => error,
+  );
 }

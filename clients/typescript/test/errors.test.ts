@@ -12,28 +12,31 @@ test("a failure says what to change, and for which request", async (t) => {
     { field: "roomName", message: "must not be empty" },
   ];
   const server = await serve(t, failure(400, "VALIDATION_ERROR", { validationErrors }));
-  await assert.rejects(new TokenClient({ baseUrl: server.url }).generateToken({ roomName: "" }), (error: unknown) => {
-    assert.ok(error instanceof TokenApiError);
-    const { errorCode, statusCode, requestId, timestamp, reasons, retryAfterSeconds } = error;
-    assert.deepEqual(
-      { errorCode, statusCode, requestId, timestamp, reasons, retryAfterSeconds },
-      {
-        errorCode: "VALIDATION_ERROR",
-        statusCode: 400,
-        requestId: "0f2d8c7a",
-        timestamp: "2026-11-23T12:00:00Z",
-        reasons: [],
-        retryAfterSeconds: undefined,
-      },
-    );
-    assert.deepEqual(error.validationErrors, validationErrors);
-    assert.equal(
-      String(error),
-      "TokenApiError: VALIDATION_ERROR: It did not work.\n" +
-        "participantIdentity is required\nroomName must not be empty\nrequest 0f2d8c7a",
-    );
-    return true;
-  });
+  await assert.rejects(
+    new TokenClient({ baseUrl: server.url }).generateToken({ roomName: "" }),
+    (error: unknown) => {
+      assert.ok(error instanceof TokenApiError);
+      const { errorCode, statusCode, requestId, timestamp, reasons, retryAfterSeconds } = error;
+      assert.deepEqual(
+        { errorCode, statusCode, requestId, timestamp, reasons, retryAfterSeconds },
+        {
+          errorCode: "VALIDATION_ERROR",
+          statusCode: 400,
+          requestId: "0f2d8c7a",
+          timestamp: "2026-11-23T12:00:00Z",
+          reasons: [],
+          retryAfterSeconds: undefined,
+        },
+      );
+      assert.deepEqual(error.validationErrors, validationErrors);
+      assert.equal(
+        String(error),
+        "TokenApiError: VALIDATION_ERROR: It did not work.\n" +
+          "participantIdentity is required\nroomName must not be empty\nrequest 0f2d8c7a",
+      );
+      return true;
+    },
+  );
 });
 
 test("reasons are those of the answer", () => {
@@ -59,10 +62,13 @@ const others: Record<string, [Answer, number]> = {
 for (const [name, [answer, status]] of Object.entries(others)) {
   test(`an answer that is not the service's is told apart: ${name}`, async (t) => {
     const server = await serve(t, answer);
-    await assert.rejects(new TokenClient({ baseUrl: server.url }).generateToken(REQUEST), (error: unknown) => {
-      assert.ok(error instanceof UnexpectedAnswerError);
-      return error.statusCode === status;
-    });
+    await assert.rejects(
+      new TokenClient({ baseUrl: server.url }).generateToken(REQUEST),
+      (error: unknown) => {
+        assert.ok(error instanceof UnexpectedAnswerError);
+        return error.statusCode === status;
+      },
+    );
     assert.equal(server.received.length, 1);
   });
 }

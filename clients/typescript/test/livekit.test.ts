@@ -10,7 +10,12 @@ function details(serial: number): Answer {
   const seconds = Math.floor(Date.now() / 1000);
   const claims = Buffer.from(JSON.stringify({ nbf: seconds, exp: seconds + 3600 })).toString("base64url");
   const token = `${Buffer.from('{"alg":"HS256"}').toString("base64url")}.${claims}.${serial}`;
-  return json(201, { server_url: "ws://livekit", participant_token: token, room_name: "r", participant_name: "p" });
+  return json(201, {
+    server_url: "ws://livekit",
+    participant_token: token,
+    room_name: "r",
+    participant_name: "p",
+  });
 }
 
 test("every option of LiveKit's is in the request, under the contract's name", async (t) => {
@@ -46,7 +51,10 @@ test("what is not chosen is not in the request", async (t) => {
   await source.fetch({});
   await source.fetch({ agentName: "concierge" });
   const agents = { room_config: { agents: [{ agent_name: "concierge" }] } };
-  assert.deepEqual(server.received.map(({ body }) => body), [{}, agents]);
+  assert.deepEqual(
+    server.received.map(({ body }) => body),
+    [{}, agents],
+  );
 });
 
 test("LiveKit keeps the token, until other options or a fresh one are asked for", async (t) => {
@@ -62,7 +70,9 @@ test("LiveKit keeps the token, until other options or a fresh one are asked for"
 
 test("a source retries, and fails as the client does", async (t) => {
   const server = await serve(t, reset, details(1), failure(403, "AGENT_NOT_ALLOWED"));
-  const source = tokenSource(new TokenClient({ baseUrl: server.url, surroundings: new Clock().surroundings }));
+  const source = tokenSource(
+    new TokenClient({ baseUrl: server.url, surroundings: new Clock().surroundings }),
+  );
   assert.equal((await source.fetch({})).serverUrl, "ws://livekit");
   await assert.rejects(source.fetch({ agentName: "spy" }), (error: unknown) => {
     assert.ok(error instanceof TokenApiError);

@@ -102,7 +102,10 @@ test("whoever asks for the same at once shares a failure as well", async (t) => 
   const server = await serve(t, failure(403, "ROOM_NOT_ALLOWED"));
   const client = new TokenClient({ baseUrl: server.url });
   const calls = await Promise.allSettled([client.generateToken(REQUEST), client.generateToken(REQUEST)]);
-  assert.deepEqual(calls.map(({ status }) => status), ["rejected", "rejected"]);
+  assert.deepEqual(
+    calls.map(({ status }) => status),
+    ["rejected", "rejected"],
+  );
   assert.equal(server.received.length, 1);
 });
 
@@ -124,9 +127,12 @@ test("who leaves does not take the request from those who wait, or come later", 
   assert.equal(server.received.length, 1);
 });
 
-test("when all have left, the request ends, and whoever comes then makes a new one", async (t) => {
+// Whoever does not notice that all have left waits for an answer that does not come.
+const hung = { timeout: 20_000 };
+
+test("when all have left, the request ends, and whoever comes then makes a new one", hung, async (t) => {
   const server = await serve(t, silence, json(200, issued()));
-  const client = new TokenClient({ baseUrl: server.url });
+  const client = new TokenClient({ baseUrl: server.url, timeoutMs: 60_000 });
   const controller = new AbortController();
   const calls = [client.generateToken(REQUEST, controller), client.generateToken(REQUEST, controller)];
   await server.asked;
@@ -137,11 +143,26 @@ test("when all have left, the request ends, and whoever comes then makes a new o
   assert.deepEqual(await next, issued());
 });
 
+test("a fresh token is not the one that is on its way", hung, async (t) => {
+  const server = await serve(t, silence, json(200, issued()));
+  const client = new TokenClient({ baseUrl: server.url, timeoutMs: 60_000 });
+  const controller = new AbortController();
+  const first = client.generateToken(REQUEST, controller);
+  await server.asked;
+  assert.deepEqual(await client.generateToken(REQUEST, { fresh: true }), issued());
+  controller.abort(new Error("gone"));
+  await assert.rejects(first, { message: "gone" });
+});
+
 test("a thousand tokens are kept, and then the oldest goes", async () => {
   let asked = 0;
   const fetch = async (): Promise<Response> => Response.json(issued(3600, (asked += 1)));
-  const client = new TokenClient({ baseUrl: "http://tokens/api", surroundings: { ...new Clock().surroundings, fetch } });
-  const ask = async (n: number): Promise<unknown> => await client.generateToken({ ...REQUEST, roomName: `room-${n}` });
+  const client = new TokenClient({
+    baseUrl: "http://tokens/api",
+    surroundings: { ...new Clock().surroundings, fetch },
+  });
+  const ask = async (n: number): Promise<unknown> =>
+    await client.generateToken({ ...REQUEST, roomName: `room-${n}` });
   for (let n = 0; n <= 1000; n += 1) {
     await ask(n);
   }
@@ -152,7 +173,12 @@ test("a thousand tokens are kept, and then the oldest goes", async () => {
 });
 
 test("connection details are not kept: the next ones may be for another room", async (t) => {
-  const details = { server_url: "ws://x", participant_token: issued().token, room_name: "r", participant_name: "p" };
+  const details = {
+    server_url: "ws://x",
+    participant_token: issued().token,
+    room_name: "r",
+    participant_name: "p",
+  };
   const server = await serve(t, json(201, details), json(201, details));
   const client = new TokenClient({ baseUrl: server.url });
   await Promise.all([client.createConnectionDetails(), client.createConnectionDetails()]);

@@ -40,7 +40,9 @@ export function advice(error: TokenClientError): string {
       if (error.errorCode === "ROOM_FULL") {
         return "";
       }
-      return error.errorCode === "VALIDATION_ERROR" ? error.validationErrors.map(({ field }) => field).join() : error.requestId;
+      return error.errorCode === "VALIDATION_ERROR"
+        ? error.validationErrors.map(({ field }) => field).join()
+        : error.requestId;
   }
 }
 
@@ -67,6 +69,12 @@ export const WHO_CAN_MEND_IT: Record<ErrorCode, "caller" | "operator"> = {
 };
 
 test("an error's name tells its class", () => {
-  const answer = { statusCode: 400, errorCode: "NOT_FOUND", message: "No.", timestamp: "", requestId: "1" } as const;
+  const answer = {
+    statusCode: 400,
+    errorCode: "NOT_FOUND",
+    message: "No.",
+    timestamp: "",
+    requestId: "1",
+  } as const;
   assert.equal(advice(new TokenApiError(answer, 404)), "1");
 });

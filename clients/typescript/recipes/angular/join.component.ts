@@ -32,17 +32,19 @@ export class JoinComponent {
     this.asking.set(true);
     this.problem.set("");
     this.faults.set([]);
-    this.#tokens.generateToken({ roomName: this.roomName(), participantIdentity: this.identity() }).subscribe({
-      next: (token) => {
-        this.asking.set(false);
-        this.issued.emit(token);
-      },
-      error: (error: unknown) => {
-        this.asking.set(false);
-        this.problem.set(textFor(error));
-        this.faults.set(error instanceof TokenApiError ? error.validationErrors : []);
-      },
-    });
+    this.#tokens
+      .generateToken({ roomName: this.roomName(), participantIdentity: this.identity() })
+      .subscribe({
+        next: (token) => {
+          this.asking.set(false);
+          this.issued.emit(token);
+        },
+        error: (error: unknown) => {
+          this.asking.set(false);
+          this.problem.set(textFor(error));
+          this.faults.set(error instanceof TokenApiError ? error.validationErrors : []);
+        },
+      });
   }
 }
 

@@ -5,11 +5,21 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { HttpClient, provideHttpClient, withInterceptors } from "@angular/common/http";
-import { HttpTestingController, provideHttpClientTesting, type TestRequest } from "@angular/common/http/testing";
+import {
+  HttpTestingController,
+  provideHttpClientTesting,
+  type TestRequest,
+} from "@angular/common/http/testing";
 import { provideZonelessChangeDetection } from "@angular/core";
 import { TestBed } from "@angular/core/testing";
 import { BrowserTestingModule, platformBrowserTesting } from "@angular/platform-browser/testing";
-import { type ErrorCode, NoAnswerError, TokenApiError, type TokenResponse, UnexpectedAnswerError } from "livekit-token-api-client";
+import {
+  type ErrorCode,
+  NoAnswerError,
+  TokenApiError,
+  type TokenResponse,
+  UnexpectedAnswerError,
+} from "livekit-token-api-client";
 import { firstValueFrom } from "rxjs";
 
 import { JoinComponent } from "./join.component.js";
@@ -55,8 +65,19 @@ async function next(): Promise<TestRequest> {
   return assert.fail("no request came");
 }
 
-function fail(request: TestRequest, status: number, errorCode: ErrorCode, headers: Record<string, string> = {}): void {
-  const body = { statusCode: status, errorCode, message: "No.", timestamp: "2026-11-23T12:00:00Z", requestId: "0f2d" };
+function fail(
+  request: TestRequest,
+  status: number,
+  errorCode: ErrorCode,
+  headers: Record<string, string> = {},
+): void {
+  const body = {
+    statusCode: status,
+    errorCode,
+    message: "No.",
+    timestamp: "2026-11-23T12:00:00Z",
+    requestId: "0f2d",
+  };
   request.flush(body, { status, statusText: "-", headers });
 }
 
@@ -82,7 +103,10 @@ test("what may pass is retried twice, after Retry-After", async () => {
 });
 
 test("the last failure is the one that is told", async () => {
-  const answer = assert.rejects(firstValueFrom(TestBed.inject(TokenApiService).createConnectionDetails()), NoAnswerError);
+  const answer = assert.rejects(
+    firstValueFrom(TestBed.inject(TokenApiService).createConnectionDetails()),
+    NoAnswerError,
+  );
   (await next()).flush("<h1>Bad gateway</h1>", { status: 502, statusText: "-" });
   fail(await next(), 500, "INTERNAL_ERROR");
   (await next()).error(new ProgressEvent("error"));
@@ -92,7 +116,10 @@ test("the last failure is the one that is told", async () => {
 test("what would fail again is not retried", async () => {
   const answer = firstValueFrom(TestBed.inject(TokenApiService).generateToken(REQUEST));
   fail(await next(), 403, "ROOM_NOT_ALLOWED");
-  await assert.rejects(answer, (error: unknown) => error instanceof TokenApiError && error.errorCode === "ROOM_NOT_ALLOWED");
+  await assert.rejects(
+    answer,
+    (error: unknown) => error instanceof TokenApiError && error.errorCode === "ROOM_NOT_ALLOWED",
+  );
 });
 
 test("a page instead of an answer is told apart", async () => {

@@ -16,7 +16,9 @@ export const tokenApiInterceptor: HttpInterceptorFn = (request, next) => {
   const callerToken = inject(CALLER_TOKEN);
   return defer(async () => (await callerToken?.()) ?? null).pipe(
     switchMap((token) =>
-      next(token === null ? request : request.clone({ setHeaders: { Authorization: `Bearer ${token}` } })).pipe(
+      next(
+        token === null ? request : request.clone({ setHeaders: { Authorization: `Bearer ${token}` } }),
+      ).pipe(
         timeout(TIMEOUT_MS),
         catchError((failure: unknown) => throwError(() => clientError(failure))),
         retry({

@@ -24,7 +24,10 @@ function clientOf(...answers: (Response | null)[]): { client: TokenClient; reque
   return { client: new TokenClient({ baseUrl: "http://tokens/api", surroundings: { fetch } }), requests };
 }
 
-function issued({ roomName, participantIdentity }: Required<Pick<TokenRequest, "roomName" | "participantIdentity">>): Response {
+function issued({
+  roomName,
+  participantIdentity,
+}: Required<Pick<TokenRequest, "roomName" | "participantIdentity">>): Response {
   return Response.json({ token: "a.b.c", expiresAt: "2026-11-23T13:00:00Z", roomName, participantIdentity });
 }
 
@@ -58,7 +61,10 @@ test("whoever changes the room does not see the other one's token, and the reque
   rerender(<Lobby client={client} roomName="another" identity="alice" />);
   assert.ok(screen.getByText("Please wait."));
   assert.ok(await screen.findByText("alice may enter another."));
-  assert.deepEqual(requests.map(({ signal }) => signal.aborted), [true, false]);
+  assert.deepEqual(
+    requests.map(({ signal }) => signal.aborted),
+    [true, false],
+  );
 });
 
 test("a request that is the same at each rendering is made once", async () => {

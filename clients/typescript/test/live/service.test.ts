@@ -19,7 +19,10 @@ const guarded = (apiKey: string): TokenClient =>
   new TokenClient({ baseUrl: given("GUARDED_API"), credential: { apiKey } });
 
 async function failureOf(call: Promise<unknown>): Promise<TokenApiError> {
-  const error = await call.then(() => undefined, (reason: unknown) => reason);
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   assert.ok(error instanceof TokenApiError, String(error));
   return error;
 }
@@ -36,7 +39,10 @@ test("a token is issued, and kept", async () => {
 
 test("a token is kept until a minute before its end", async () => {
   let later = 0;
-  const client = new TokenClient({ baseUrl: given("OPEN_API"), surroundings: { now: () => Date.now() + later } });
+  const client = new TokenClient({
+    baseUrl: given("OPEN_API"),
+    surroundings: { now: () => Date.now() + later },
+  });
   const answer = await client.generateToken({ ...REQUEST, expirationSeconds: 120 });
   later = 55_000;
   assert.equal(await client.generateToken({ ...REQUEST, expirationSeconds: 120 }), answer);
@@ -48,7 +54,10 @@ test("every fault of a request is told", async () => {
   const error = await failureOf(open().generateToken({ roomName: "my room", participantIdentity: "" }));
   assert.equal(error.errorCode, "VALIDATION_ERROR");
   assert.equal(error.statusCode, 400);
-  assert.deepEqual(error.validationErrors.map(({ field }) => field).sort(), ["participantIdentity", "roomName"]);
+  assert.deepEqual(error.validationErrors.map(({ field }) => field).sort(), [
+    "participantIdentity",
+    "roomName",
+  ]);
   assert.match(error.requestId, /^[0-9a-f]{32}$/);
 });
 
@@ -93,6 +102,22 @@ test("an API key opens the door, and another one does not", async () => {
   }
 });
 
+test("a caller token says who the participant is, and nobody gets another caller's", async () => {
+  let caller = given("CALLER_ALICE");
+  const client = new TokenClient({
+    baseUrl: given("CALLERS_API"),
+    credential: { bearer: async () => caller },
+  });
+  const hers = await client.generateToken({ roomName: "my-room" });
+  assert.equal(hers.participantIdentity, "alice");
+  const mismatch = await failureOf(client.generateToken({ roomName: "my-room", participantIdentity: "ben" }));
+  assert.equal(mismatch.errorCode, "IDENTITY_MISMATCH");
+  caller = given("CALLER_BEN");
+  assert.equal((await client.generateToken({ roomName: "my-room" })).participantIdentity, "ben");
+  caller = given("CALLER_ALICE");
+  assert.equal(await client.generateToken({ roomName: "my-room" }), hers);
+});
+
 test("whoever asks too often is served after Retry-After", async () => {
   const client = new TokenClient({ baseUrl: given("LIMITED_API") });
   const statuses: number[] = [];
@@ -124,5 +149,8 @@ test("a service without credentials says so, when asked three times", async () =
   const client = new TokenClient({ baseUrl: given("BARE_API"), surroundings: { fetch: counting } });
   assert.equal((await failureOf(client.generateToken(REQUEST))).errorCode, "MISSING_CREDENTIALS");
   assert.equal(requests, 3);
-  assert.deepEqual((await failureOf(client.checkReadiness())).reasons, ["missing_credentials", "authentication_off"]);
+  assert.deepEqual((await failureOf(client.checkReadiness())).reasons, [
+    "missing_credentials",
+    "authentication_off",
+  ]);
 });
