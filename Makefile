@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
+CLIENT_TYPESCRIPT := clients/typescript
 SPEC := spec/token-api.openapi.yaml
 SOURCES := app benchmarks clients/python deploy examples tests
 SEED ?= 1
@@ -66,9 +67,6 @@ mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
 wheel: $(BIN)/.dev  ## Build the wheels of the service, which carries the contract, and of the Python client into dist/
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . clients/python
 
-clients-python: $(BIN)/.dev  ## Generate the Python client's types from the contract
-	cd clients/python && $(CURDIR)/$(BIN)/datamodel-codegen
-
 test: $(BIN)/.dev  ## Run the unit and contract tests, and those of the Python client
 	$(BIN)/pytest tests/unit tests/contract clients/python/tests tests/test_log_secrecy.py
 
@@ -92,6 +90,17 @@ image:  ## Build the container image; needs Docker, Podman or Buildah: ENGINE=po
 	$(ENGINE) build $(if $(filter docker,$(notdir $(ENGINE))),,--format docker) --file deploy/container/Dockerfile \
 		$(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag $(IMAGE) $(BUILD_FLAGS) .
+
+clients: clients-typescript clients-python  ## Make anew what of the clients is generated from the contract, and build their packages
+
+clients-python: $(BIN)/.dev  ## Generate the Python client's types from the contract
+	cd clients/python && $(CURDIR)/$(BIN)/datamodel-codegen
+
+clients-typescript: $(CLIENT_TYPESCRIPT)/$(NODE_MODULES)  ## Make the TypeScript client's types and version anew, and build dist/livekit-token-api-client-….tgz; needs Node
+	@mkdir -p dist
+	cd $(CLIENT_TYPESCRIPT) && npm run --silent schema \
+		&& npm version --silent --no-git-tag-version --allow-same-version "$$(sed -nE 's/^version = "(.*)"/\1/p' ../../pyproject.toml)" \
+		&& npm pack --silent --pack-destination $(CURDIR)/dist
 
 
 unit: $(BIN)/.dev  ## Run the unit tests
@@ -167,6 +176,7 @@ lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into t
 
 clean:  ## Remove what the targets have made
 	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	cd $(CLIENT_TYPESCRIPT) && rm -rf LICENSE build dist node_modules recipes/build recipes/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON." if sys.version_info < (3, 11) else 0)'
@@ -185,6 +195,10 @@ $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 $(SHIPPED_ENV): $(SHIPPED) | $(BIN)/python
 	$(BIN)/python -m venv --clear --without-pip .cache/shipped
 	$(BIN)/python -m pip --python .cache/shipped install --quiet --require-hashes --requirement $(SHIPPED)
+	@touch $@
+
+$(CLIENT_TYPESCRIPT)/$(NODE_MODULES): $(CLIENT_TYPESCRIPT)/package-lock.json
+	cd $(CLIENT_TYPESCRIPT) && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(NODE_MODULES): package-lock.json

@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
 from typing import NoReturn
 
 import httpx
@@ -15,10 +16,12 @@ from app.settings.settings import Settings
 from examples.page import ClientMissing, PageServer
 from tests.e2e.browser import BrowserUnavailable, run_browser
 from tests.e2e.livekit_server import LiveKitServer, LiveKitUnavailable, run_livekit_server
+from tests.e2e.node_packages import NpmUnavailable, install
 from tests.e2e.openid_provider import OpenIdProvider, ProviderUnavailable, run_openid_provider
 from tests.e2e.podman import Podman, PodmanUnavailable, find_podman, service_image
 from tests.e2e.redis_server import RedisServer, RedisUnavailable, run_redis_server
 from tests.support import run_log
+from tests.support.process import ROOT
 from tests.support.server import make_settings, serve
 
 
@@ -136,6 +139,17 @@ async def browser() -> AsyncIterator[Browser]:
         except BrowserUnavailable as unavailable:
             give_up(str(unavailable))
         yield running
+
+
+@pytest.fixture(scope="session")
+def typescript_client() -> Path:
+    """The folder of the TypeScript client, with what it is developed with."""
+    folder = ROOT / "clients" / "typescript"
+    try:
+        install(folder)
+    except NpmUnavailable as unavailable:
+        give_up(str(unavailable))
+    return folder
 
 
 @pytest.fixture
