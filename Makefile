@@ -123,6 +123,12 @@ lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into t
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --output-file benchmarks/requirements.txt benchmarks/requirements.in
 
+version: $(BIN)/.dev  ## Write VERSION, or the next major, minor or patch one, wherever a version is written
+	$(BIN)/bump-my-version bump $(if $(filter major minor patch,$(VERSION)),,--new-version) $(VERSION)
+
+hooks: $(BIN)/.dev  ## Have git run the quick checks before each commit
+	$(BIN)/pre-commit install
+
 clean:  ## Remove what the targets have made
 	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
