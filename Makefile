@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
 SPEC := spec/token-api.openapi.yaml
 SOURCES := app benchmarks examples tests
+ACTIONLINT_VERSION := v1.7.12
+ACTIONLINT := .cache/actionlint/$(ACTIONLINT_VERSION)/actionlint
 SEED ?= 1
 PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
@@ -102,6 +104,12 @@ spec-lint: $(BIN)/.dev $(NODE_MODULES)  ## Check the contract; needs Node
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent redocly
 	npm run --silent spectral
 
+workflows: $(BIN)/.dev $(ACTIONLINT)  ## Check what GitHub and Renovate are told to do; needs Go
+	$(ACTIONLINT)
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.renovate renovate.json
+	$(BIN)/pre-commit validate-config
+
 check: lint types spec-lint coverage  ## All of it: what CI runs
 
 mutants: $(BIN)/.dev  ## Plant faults one at a time, and see each found by a test; takes minutes
@@ -113,10 +121,11 @@ soak: $(BIN)/.dev  ## Run the service for MINUTES under load, rotation, restarts
 bench: $(BIN)/.dev  ## Compare with peers, in ten minutes; needs Node, Go, wrk, two idle cores; BEFORE=COMMIT adds an older one
 	$(BIN)/python -m benchmarks $(if $(BEFORE),--before $(BEFORE))
 
+# Renovate reads in the head of a lock file how it was made, and knows no other options.
 lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into the lock files
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 		--output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 		--constraint requirements.lock --group dev --extra otel --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 		--constraint requirements.lock --output-file benchmarks/peers/python/requirements.txt benchmarks/peers/python/requirements.in
@@ -145,6 +154,9 @@ $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(BIN)/python -c "$$FROM_ANYWHERE"
 	@touch $@ $(BIN)/.run
+
+$(ACTIONLINT):
+	GOBIN=$(CURDIR)/$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
 $(NODE_MODULES): package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund
