@@ -111,6 +111,21 @@ def test_the_readme_is_as_wide_as_a_screen() -> None:
     assert max(map(len, README.splitlines())) <= 100
 
 
+def test_the_index_of_decisions_has_each_of_them() -> None:
+    """By number and title, in their order, with what has become of it; no number is given twice."""
+    decisions = {
+        name.removeprefix("docs/decisions/"): page.splitlines()[0].removeprefix("# ").split(". ", 1)
+        for name, page in PAGES.items()
+        if re.match(r"docs/decisions/\d", name)
+    }
+    listed = re.findall(
+        r"^\| (\d+) \| \[(.+)\]\((.+)\) \| \S.* \|$", PAGES["docs/decisions/README.md"], re.MULTILINE
+    )
+    assert listed == [(number, title, name) for name, (number, title) in sorted(decisions.items())]
+    assert [name[:4] for name in decisions] == [f"{int(number):04}" for number, _ in decisions.values()]
+    assert len({number for number, _, _ in listed}) == len(listed)
+
+
 def test_the_readme_leads_on_to_every_guide() -> None:
     """Each page of `docs/` is linked, and the contract."""
     linked = set(re.findall(r"\]\(([^)\s]+)\)", README))
