@@ -6,8 +6,6 @@ BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
 SPEC := spec/token-api.openapi.yaml
 SOURCES := app benchmarks examples tests
-ACTIONLINT_VERSION := v1.7.12
-ACTIONLINT := .cache/actionlint/$(ACTIONLINT_VERSION)/actionlint
 SEED ?= 1
 PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
@@ -104,12 +102,6 @@ spec-lint: $(BIN)/.dev $(NODE_MODULES)  ## Check the contract; needs Node
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent redocly
 	npm run --silent spectral
 
-workflows: $(BIN)/.dev $(ACTIONLINT)  ## Check what GitHub and Renovate are told to do; needs Go
-	$(ACTIONLINT)
-	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
-	$(BIN)/check-jsonschema --builtin-schema vendor.renovate renovate.json
-	$(BIN)/pre-commit validate-config
-
 check: lint types spec-lint coverage  ## All of it: what CI runs
 
 mutants: $(BIN)/.dev  ## Plant faults one at a time, and see each found by a test; takes minutes
@@ -135,8 +127,20 @@ lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into t
 version: $(BIN)/.dev  ## Write VERSION, or the next major, minor or patch one, wherever a version is written
 	$(BIN)/bump-my-version bump $(if $(filter major minor patch,$(VERSION)),,--new-version) $(VERSION)
 
+ACTIONLINT_VERSION := v1.7.12
+ACTIONLINT := .cache/actionlint/$(ACTIONLINT_VERSION)/actionlint
+
+workflows: $(BIN)/.dev $(ACTIONLINT)  ## Check what GitHub and Renovate are told to do; needs Go
+	$(ACTIONLINT)
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.renovate renovate.json
+	$(BIN)/pre-commit validate-config
+
 hooks: $(BIN)/.dev  ## Have git run the quick checks before each commit
 	$(BIN)/pre-commit install
+
+$(ACTIONLINT):
+	GOBIN=$(CURDIR)/$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
 clean:  ## Remove what the targets have made
 	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
@@ -154,9 +158,6 @@ $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(BIN)/python -c "$$FROM_ANYWHERE"
 	@touch $@ $(BIN)/.run
-
-$(ACTIONLINT):
-	GOBIN=$(CURDIR)/$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
 $(NODE_MODULES): package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund
