@@ -94,7 +94,7 @@ def demo_with_sign_in(livekit: object, page_server: PageServer, openid_provider:
 def _tour_of(process: "subprocess.Popen[str]") -> str:
     """Read what the demo prints once everything runs; the log of the service's start is before it."""
     assert process.stdout
-    lines = []
+    lines: list[str] = []
     for line in process.stdout:
         run_log.add(line)
         lines = [line] if line == _FIRST_LINE else [*lines, line]
