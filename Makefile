@@ -19,8 +19,8 @@ DIST ?= dist
 # What builds the image, and on what; empty: the first engine that is here, and the Dockerfile's own base.
 ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(shell command -v $(engine))))
 BASE ?=
-VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-IMAGE ?= livekit-token-api:$(VERSION)
+PROJECT_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= livekit-token-api:$(PROJECT_VERSION)
 
 HOST ?= 127.0.0.1
 PORT ?= 7071
@@ -88,7 +88,7 @@ audit: $(BIN)/.dev  ## Look for known vulnerabilities in what the lock files nam
 image:  ## Build the container image; needs Docker, Podman or Buildah: ENGINE=podman; BASE=IMAGE is what it is built on
 	@[ -n '$(ENGINE)' ] || { echo 'Docker, Podman or Buildah is needed; set ENGINE.'; exit 1; }
 	$(ENGINE) build $(if $(filter docker,$(notdir $(ENGINE))),,--format docker) --file deploy/container/Dockerfile \
-		$(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(VERSION) \
+		$(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(PROJECT_VERSION) \
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag $(IMAGE) $(BUILD_FLAGS) .
 
 clients: clients-typescript clients-python  ## Make anew what of the clients is generated from the contract, and build their packages
@@ -99,7 +99,7 @@ clients-python: $(BIN)/.dev  ## Generate the Python client's types from the cont
 clients-typescript: $(CLIENT_TYPESCRIPT)/$(NODE_MODULES)  ## Make the TypeScript client's types and version anew, and build dist/livekit-token-api-client-….tgz; needs Node
 	@mkdir -p dist
 	cd $(CLIENT_TYPESCRIPT) && npm run --silent schema \
-		&& npm version --silent --no-git-tag-version --allow-same-version "$$(sed -nE 's/^version = "(.*)"/\1/p' ../../pyproject.toml)" \
+		&& npm version --silent --no-git-tag-version --allow-same-version $(PROJECT_VERSION) \
 		&& npm pack --silent --pack-destination $(CURDIR)/dist
 
 
@@ -160,10 +160,11 @@ soak: $(BIN)/.dev  ## Run the service for MINUTES under load, rotation, restarts
 bench: $(BIN)/.dev  ## Compare with peers, in ten minutes; needs Node, Go, wrk, two idle cores; BEFORE=COMMIT adds an older one
 	$(BIN)/python -m benchmarks $(if $(BEFORE),--before $(BEFORE))
 
+# Renovate reads in the head of a lock file how it was made, and knows no other options.
 lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into the lock files
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 		--output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 		--constraint requirements.lock --group dev --extra otel --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 		--constraint requirements.lock --output-file benchmarks/peers/python/requirements.txt benchmarks/peers/python/requirements.in
@@ -173,6 +174,24 @@ lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into t
 		--constraint requirements-dev.lock --extra otel --output-file deploy/container/requirements.lock pyproject.toml
 	echo hatchling | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
 		--no-header --constraint requirements-dev.lock --output-file deploy/container/build.lock -
+
+version: $(BIN)/.dev  ## Write VERSION, or the next major, minor or patch one, wherever a version is written
+	$(BIN)/bump-my-version bump $(if $(filter major minor patch,$(VERSION)),,--new-version) $(VERSION)
+
+ACTIONLINT_VERSION := v1.7.12
+ACTIONLINT := .cache/actionlint/$(ACTIONLINT_VERSION)/actionlint
+
+workflows: $(BIN)/.dev $(ACTIONLINT)  ## Check what GitHub and Renovate are told to do; needs Go
+	$(ACTIONLINT)
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.renovate renovate.json
+	$(BIN)/pre-commit validate-config
+
+hooks: $(BIN)/.dev  ## Have git run the quick checks before each commit
+	$(BIN)/pre-commit install
+
+$(ACTIONLINT):
+	GOBIN=$(CURDIR)/$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
 clean:  ## Remove what the targets have made
 	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis

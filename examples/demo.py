@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from examples.page import ClientMissing, PageServer, SignIn
+from examples.tour import Addresses, tour
 from tests.e2e.livekit_server import LiveKitFailed, LiveKitServer, LiveKitUnavailable, run_livekit_server
 from tests.e2e.openid_provider import ProviderFailed, ProviderUnavailable, run_openid_provider
 
@@ -72,9 +73,7 @@ def _run() -> None:
         stack.enter_context(page.serving(f"{api}/api", sign_in))
         # Runs first at the end: a second Ctrl-C must not keep the rest from being stopped.
         stack.callback(_ignore_signals)
-        if sign_in:
-            _say("\nSign in with any name; no password is asked for.")
-        _say(f"\nOpen {page.origin} and join; the service's log follows. Ctrl-C stops everything.\n")
+        _say(f"\n{tour(Addresses(page.origin, api, livekit.url, sign_in))}")
         raise Stopped(ended.get())
 
 

@@ -3,12 +3,16 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,9 +21,11 @@ from examples import page
 from examples.page import ClientMissing, PageServer
 from tests.e2e.conftest import give_up
 from tests.support import raw_http, run_log
+from tests.support.process import ROOT
 
 _DEADLINE_SECONDS = 60
-_ADDRESS = re.compile(r"Open (http://127\.0\.0\.1:\d+) ")
+_FIRST_LINE = "Everything runs, on this machine only:\n"
+_LAST_LINE = "The service's log follows. Ctrl-C stops everything.\n"
 
 
 @pytest.fixture
@@ -33,46 +39,94 @@ def page_server() -> Iterator[PageServer]:
         yield server
 
 
+@dataclass(frozen=True)
+class Demo:
+    """A running demo, and the tour that it has printed."""
+
+    process: "subprocess.Popen[str]"
+    tour: str
+
+    def address_of(self, part: str) -> str:
+        """Find where a part of it listens."""
+        (address,) = re.findall(rf"^ +{part} +(\S+)$", self.tour, re.MULTILINE)
+        return str(address)
+
+    @property
+    def page(self) -> str:
+        """The address of the page."""
+        return self.address_of("page")
+
+    def commands(self) -> list[str]:
+        """List what the tour has its reader type."""
+        found = re.findall(r"^   curl .*\n(?:     .*\n)*", self.tour, re.MULTILINE)
+        return [textwrap.dedent(command) for command in found]
+
+    def line_of(self, request_id: str) -> dict[str, Any]:
+        """Wait for the audit line of a request."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            run_log.add(line)
+            if f'"requestId":"{request_id}"' in line:
+                found: dict[str, Any] = json.loads(line)
+                return found
+        raise AssertionError(f"the log has no line of {request_id}")
+
+
 @pytest.fixture
-def demo(livekit: object, page_server: PageServer) -> "Iterator[tuple[subprocess.Popen[str], str]]":
-    """The demo and its page's address. LiveKit and its client are there, which the other fixtures see to."""
+def demo(livekit: object, page_server: PageServer) -> Iterator[Demo]:
+    """The demo. LiveKit and its client are there, which the other fixtures see to."""
     assert livekit
     assert page_server
     with _demo() as process:
-        yield process, _wait_for_address(process)
+        yield Demo(process, _tour_of(process))
 
 
 @pytest.fixture
-def demo_with_sign_in(
-    livekit: object, page_server: PageServer, openid_provider: object
-) -> "Iterator[tuple[subprocess.Popen[str], str]]":
-    """The demo in which people sign in, and its page's address."""
+def demo_with_sign_in(livekit: object, page_server: PageServer, openid_provider: object) -> Iterator[Demo]:
+    """The demo in which people sign in."""
     assert livekit
     assert page_server
     assert openid_provider
     with _demo(AUTH="oidc") as process:
-        yield process, _wait_for_address(process)
+        yield Demo(process, _tour_of(process))
 
 
-def _wait_for_address(process: "subprocess.Popen[str]") -> str:
+def _tour_of(process: "subprocess.Popen[str]") -> str:
+    """Read what the demo prints once everything runs; the log of the service's start is before it."""
     assert process.stdout
+    lines: list[str] = []
     for line in process.stdout:
         run_log.add(line)
-        if found := _ADDRESS.match(line):
-            return found[1]
-    raise AssertionError("the demo ended before its page could be opened")
+        lines = [line] if line == _FIRST_LINE else [*lines, line]
+        if line == _LAST_LINE:
+            return "".join(lines)
+    raise AssertionError("the demo ended before there was anything to look at")
+
+
+def _typed(command: str) -> str:
+    """Type a command into a shell, in the folder of the checkout, and read what it writes."""
+    if shutil.which("curl") is None:
+        give_up("curl is not installed")
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=_DEADLINE_SECONDS,
+        check=True,
+    )
+    return done.stdout
 
 
 @contextmanager
 def _demo(**variables: str) -> "Iterator[subprocess.Popen[str]]":
-    root = Path(__file__).parent.parent.parent
     kept = {name: value for name, value in os.environ.items() if name != "AUTH"}
     with subprocess.Popen(
         [sys.executable, "-m", "examples.demo"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        cwd=root,
+        cwd=ROOT,
         env={**kept, **variables},
         start_new_session=True,
     ) as process:
@@ -135,10 +189,10 @@ STOPS = [
 
 @pytest.mark.parametrize("stop", STOPS)
 def test_the_demo_serves_the_page_and_leaves_nothing_behind(
-    demo: "tuple[subprocess.Popen[str], str]", stop: "Callable[[subprocess.Popen[str]], None]"
+    demo: Demo, stop: "Callable[[subprocess.Popen[str]], None]"
 ) -> None:
     """The page knows the service's address, the service lets it in, and a signal stops all three."""
-    process, address = demo
+    process, address = demo.process, demo.page
     children = _children(process)
     assert children.keys() == {"service", "LiveKit"}
     assert "<title>Voice room</title>" in httpx.get(address).text
@@ -155,10 +209,10 @@ def test_the_demo_serves_the_page_and_leaves_nothing_behind(
 
 @pytest.mark.parametrize("stop", STOPS)
 def test_with_auth_people_sign_in_before_they_join(
-    demo_with_sign_in: "tuple[subprocess.Popen[str], str]", stop: "Callable[[subprocess.Popen[str]], None]"
+    demo_with_sign_in: Demo, stop: "Callable[[subprocess.Popen[str]], None]"
 ) -> None:
     """Page and service know the same provider, who is unknown gets no token, and a signal stops all."""
-    process, address = demo_with_sign_in
+    process, address = demo_with_sign_in.process, demo_with_sign_in.page
     children = _children(process)
     assert children.keys() == {"service", "LiveKit", "OpenID provider"}
     api, provider = _config(address)
@@ -173,11 +227,46 @@ def test_with_auth_people_sign_in_before_they_join(
     assert "Stopped." in _end_of(process, children, status=0)
 
 
+def test_the_tour_shows_what_it_says(demo: Demo) -> None:
+    """Each command can be copied, and does what stands above it; the last address is there, too."""
+    assert max(map(len, demo.tour.splitlines())) <= 80
+    token, said, mistake, ready, metrics = demo.commands()
+    assert json.loads(_typed(token))["serverUrl"] == demo.address_of("LiveKit")
+    explained = _typed(said)
+    assert "my-room" in explained
+    assert "microphone" in explained
+    assert "problem" not in explained
+    answer = json.loads(_typed(mistake))
+    assert len(answer["validationErrors"]) == 3
+    assert answer["requestId"] == "my-mistake"
+    assert demo.line_of("my-mistake")["errorCode"] == "VALIDATION_ERROR"
+    assert json.loads(_typed(ready))["status"] == "ready"
+    counted = _typed(metrics).splitlines()
+    assert 'livekit_token_api_tokens_issued_total{operation="generateToken"} 2.0' in counted
+    assert 'livekit_token_api_refusals_total{error_code="VALIDATION_ERROR"} 1.0' in counted
+    assert httpx.get(f"{demo.address_of('service')}/api/ui", follow_redirects=True).status_code == 200
+
+
+def test_the_tour_shows_what_it_says_where_people_sign_in(demo_with_sign_in: Demo) -> None:
+    """Likewise, with an answer for strangers."""
+    demo = demo_with_sign_in
+    assert max(map(len, demo.tour.splitlines())) <= 80
+    stranger, provider, ready, metrics = demo.commands()
+    head, _, body = _typed(stranger).partition("\n\n")
+    assert head.startswith("HTTP/1.1 401 ")
+    assert "www-authenticate: bearer" in head.lower()
+    assert json.loads(body)["errorCode"] == "UNAUTHENTICATED"
+    assert demo.line_of("a-stranger")["errorCode"] == "UNAUTHENTICATED"
+    assert json.loads(_typed(provider))["issuer"] == demo.address_of("provider")
+    assert json.loads(_typed(ready))["status"] == "ready"
+    assert 'livekit_token_api_refusals_total{error_code="UNAUTHENTICATED"} 1.0' in _typed(metrics)
+
+
 def test_when_the_provider_dies_the_demo_says_so_and_stops_the_rest(
-    demo_with_sign_in: "tuple[subprocess.Popen[str], str]",
+    demo_with_sign_in: Demo,
 ) -> None:
     """Nobody could sign in any more."""
-    process, _ = demo_with_sign_in
+    process = demo_with_sign_in.process
     children = _children(process)
     os.kill(children["OpenID provider"], signal.SIGKILL)
     assert "the OpenID provider ended with status -9" in _end_of(process, children, status=1)
@@ -192,11 +281,9 @@ def test_an_authentication_that_the_demo_does_not_know_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["service", "LiveKit"])
-def test_when_one_dies_the_demo_says_which_and_stops_the_rest(
-    demo: "tuple[subprocess.Popen[str], str]", name: str
-) -> None:
+def test_when_one_dies_the_demo_says_which_and_stops_the_rest(demo: Demo, name: str) -> None:
     """Half a demo would only puzzle whoever looks at it."""
-    process, _ = demo
+    process = demo.process
     children = _children(process)
     os.kill(children[name], signal.SIGKILL)
     assert f"{name} ended with status -9" in _end_of(process, children, status=1)

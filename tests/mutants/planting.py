@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants.faults import PlantedFault
+from tests.support.checkout import copy_checkout
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 ALL_TESTS = ("tests/unit", "tests/contract", "tests/processes", "tests/test_log_secrecy.py")
-_NOT_COPIED = (
-    ".git", ".venv*", ".env", ".cache", ".*_cache", ".coverage*", ".hypothesis", ".schemathesis",
-    "__pycache__", "node_modules",
-)  # fmt: skip
 _PYTEST = (
     "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0",
     "--ignore=tests/contract/test_schemathesis.py",
@@ -46,7 +42,7 @@ class Checkout:
         """Copy the checkout into a new `folder`; give a run of its tests `deadline_seconds`."""
         self._folder = folder
         self._deadline_seconds = deadline_seconds
-        shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+        copy_checkout(folder)
 
     def report(self, fault: PlantedFault | None) -> Report:
         """Run the tests with a fault planted, or with none."""

@@ -1,22 +1,17 @@
 """The README and the pages in `docs/` say what is so."""
 
 import ast
-import copy
 import hashlib
 import inspect
 import json
 import re
 import shlex
-import textwrap
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
-from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 
 import app
@@ -26,9 +21,10 @@ from app.operation import readiness
 from app.settings.callers import METHODS
 from app.settings.settings import Settings
 from app.tokens.key_files import parse
-from app.wire.deployment import as_deployed
 from tests.support.contract import assert_fits, document, schema
+from tests.support.makefile import COMING, targets
 from tests.support.metrics import PREFIX
+from tests.support.pages import blocks, code_in, rows, section
 from tests.support.server import make_settings, serve
 from tests.support.service_log import audit_lines
 from tests.support.stand_in import livekit_ahead, standing_in
@@ -36,10 +32,12 @@ from tests.support.stand_in import livekit_ahead, standing_in
 ROOT = Path(__file__).parent.parent.parent
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 }
-# A decision speaks of the day when it was taken.
-GUIDES = {name: text for name, text in PAGES.items() if not name.startswith("docs/decisions/")}
+# A decision speaks of the day when it was taken, and so does the changelog of each version.
+GUIDES = {
+    name: text for name, text in PAGES.items() if not name.startswith(("docs/decisions/", "CHANGELOG.md"))
+}
 README, INTEGRATE, OPERATE, CONTRIBUTE, ARCHITECTURE = (
     GUIDES[name]
     for name in (
@@ -55,31 +53,7 @@ API_PATH = re.compile(r"/api(/[a-z][a-z./-]*[a-z])")
 SCHEMAS = {"errorCode": "ErrorResponse", "participant_token": "ConnectionDetails", "token": "TokenResponse"}
 
 
-def section(page: str, heading: str) -> str:
-    """Read what stands below a heading, to the next one."""
-    parts = re.split(rf"^#+ {re.escape(heading)}\n", page, flags=re.MULTILINE)
-    assert len(parts) == 2, heading
-    return re.split(r"^#+ ", parts[1], flags=re.MULTILINE)[0]
-
-
-def rows(text: str) -> list[list[str]]:
-    """Read the rows of a table whose first column is code."""
-    lines = [line for line in text.splitlines() if line.startswith("| `")]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines]
-
-
-def code_in(text: str) -> list[str]:
-    """List what is set as code in a line."""
-    return re.findall(r"`([^`\n]+)`", text)
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """List the code blocks of a page that are in a language; `` for those that name none."""
-    found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", page, re.MULTILINE | re.DOTALL)
-    return [textwrap.dedent(code) for _, named, code in found if named == language]
-
-
-def all_blocks(language: str) -> list[Any]:
+def every_block(language: str) -> list[Any]:
     """List the code blocks of every page that are in a language, as parameters of a test."""
     return [
         pytest.param(block, id=f"{name}-{i}")
@@ -92,12 +66,6 @@ def anchors(page: str) -> set[str]:
     """Make the anchors of a page's headings, as GitHub does."""
     headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def make_targets() -> set[str]:
-    """List the targets that `make` alone lists, itself left out."""
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z0-9-]+):.*## ", makefile, re.MULTILINE)) - {"help"}
 
 
 OPTIONAL_LAYERS: dict[str, Any] = {
@@ -141,6 +109,21 @@ def test_two_screens_are_enough(name: str, limit: int) -> None:
 def test_the_readme_is_as_wide_as_a_screen() -> None:
     """No line of it is longer than 100 characters."""
     assert max(map(len, README.splitlines())) <= 100
+
+
+def test_the_index_of_decisions_has_each_of_them() -> None:
+    """By number and title, in their order, with what has become of it; no number is given twice."""
+    decisions = {
+        name.removeprefix("docs/decisions/"): page.splitlines()[0].removeprefix("# ").split(". ", 1)
+        for name, page in PAGES.items()
+        if re.match(r"docs/decisions/\d", name)
+    }
+    listed = re.findall(
+        r"^\| (\d+) \| \[(.+)\]\((.+)\) \| \S.* \|$", PAGES["docs/decisions/README.md"], re.MULTILINE
+    )
+    assert listed == [(number, title, name) for name, (number, title) in sorted(decisions.items())]
+    assert [name[:4] for name in decisions] == [f"{int(number):04}" for number, _ in decisions.values()]
+    assert len({number for number, _, _ in listed}) == len(listed)
 
 
 def test_the_readme_leads_on_to_every_guide() -> None:
@@ -190,13 +173,13 @@ def test_every_make_target_that_is_named_exists(name: str) -> None:
     """Each `make` command is a target of the Makefile."""
     named = {t for code in code_in(GUIDES[name]) for t in re.findall(r"\bmake ([a-z0-9-]+)", code)}
     named |= set(re.findall(r"^\$ make ([a-z0-9-]+)", GUIDES[name], re.MULTILINE))
-    assert named <= make_targets()
+    assert named <= targets() | COMING
 
 
 def test_every_make_target_is_explained() -> None:
     """Contributors find each target that `make` lists in the table, and no other."""
     listed = [target for row in rows(section(CONTRIBUTE, "Commands")) for target in code_in(row[0])]
-    assert sorted(listed) == sorted(make_targets())
+    assert sorted(listed) == sorted(targets())
 
 
 def test_every_setting_is_listed_with_its_default() -> None:
@@ -263,12 +246,13 @@ def test_the_bodies_of_requests_may_be_as_long_as_is_said() -> None:
 
 
 def test_every_path_of_the_api_that_is_named_is_served() -> None:
-    """Each is in the contract, or is where the contract is published."""
-    named = {path for page in GUIDES.values() if page != CONTRIBUTE for path in API_PATH.findall(page)}
+    """Each is in the contract, or is where the contract is published; an example adds one that is not."""
+    pages = [page for name, page in GUIDES.items() if name != "CONTRIBUTING.md"]
+    named = {path for page in pages for path in API_PATH.findall(page)}
     assert named - {"/openapi.json", "/ui"} == document()["paths"].keys()
 
 
-@pytest.mark.parametrize("block", all_blocks("json"))
+@pytest.mark.parametrize("block", every_block("json"))
 def test_every_example_in_json_is_an_answer_or_an_audit_line(block: str) -> None:
     """It parses, and fits the contract; an audit line is held to the real ones below."""
     # Where a token is cut.
@@ -389,7 +373,7 @@ def test_the_command_of_the_readme_gets_the_answer_that_is_shown() -> None:
     assert answer.items() <= body.items()
 
 
-@pytest.mark.parametrize("block", all_blocks("python"))
+@pytest.mark.parametrize("block", every_block("python"))
 def test_every_snippet_of_python_is_python(block: str) -> None:
     """It compiles, as it stands, in a coroutine or not."""
     compile(block, "docs", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
@@ -403,34 +387,6 @@ def test_the_interface_for_angular_is_that_of_the_contract() -> None:
     rule = schema("TokenResponse")
     assert list(declared) == list(rule["properties"])
     assert [name for name, mark in declared.items() if not mark] == rule["required"]
-
-
-def test_the_operation_of_the_guide_is_laid_out_as_the_others() -> None:
-    """Its parts and statuses are those of the contract's own operation, which the linters accept."""
-    (block,) = blocks(CONTRIBUTE, "yaml")
-    (item,) = yaml.safe_load(block)["paths"].values()
-    (operation,) = item.values()
-    model = document()["paths"]["/health/live"]["get"]
-    assert list(operation) == [key for key in model if not key.startswith("x-")]
-    assert operation["security"] == model["security"]
-    assert list(operation["responses"]) == list(model["responses"])
-    references = {response["$ref"].rsplit("/", 1)[1] for response in operation["responses"].values()}
-    assert references - document()["components"]["responses"].keys() <= {"Server"}
-
-
-@pytest.mark.parametrize("capabilities", [set(), {"callerToken"}, {"apiKey", "rateLimit", "roomPolicy"}])
-def test_the_operation_of_the_guide_asks_nobody_in_any_deployment(capabilities: set[str]) -> None:
-    """With it the contract is valid, as it is and as deployed; then there is no 401 and no 429."""
-    (block,) = blocks(CONTRIBUTE, "yaml")
-    contract = copy.deepcopy(document())
-    contract["paths"] |= yaml.safe_load(block)["paths"]
-    contract["components"]["responses"]["Server"] = contract["components"]["responses"]["Live"]
-    validate(contract)
-    deployed = as_deployed(contract, capabilities, timedelta(days=1))
-    validate(deployed)
-    operation = deployed["paths"]["/server"]["get"]
-    assert operation["security"] == [{}]
-    assert list(operation["responses"]) == ["200", "400", "404", "405", "500"]
 
 
 def test_the_picture_has_the_layers_in_their_order() -> None:

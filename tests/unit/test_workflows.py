@@ -1,0 +1,101 @@
+"""What GitHub runs is what is run here: the workflows, the hooks and Renovate name what exists."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.makefile import COMING, targets
+from tests.support.process import ROOT
+
+WORKFLOWS = {path.name: path.read_text() for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
+MAKEFILE = (ROOT / "Makefile").read_text()
+every_workflow = pytest.mark.parametrize("name", WORKFLOWS)
+
+
+def jobs(name: str) -> dict[str, Any]:
+    """Read the jobs of a workflow."""
+    found: dict[str, Any] = yaml.safe_load(WORKFLOWS[name])["jobs"]
+    return found
+
+
+def commands(job: dict[str, Any]) -> list[str]:
+    """List the lines that a job runs."""
+    return [line for step in job.get("steps", ()) for line in step.get("run", "").splitlines()]
+
+
+@every_workflow
+def test_what_is_made_can_be_made(name: str) -> None:
+    """Each target that a workflow makes is one of the Makefile."""
+    made = {
+        target
+        for job in jobs(name).values()
+        for line in commands(job)
+        for target in re.findall(r"^make ([a-z-]+)", line)
+    }
+    assert made <= targets() | COMING
+
+
+def test_ci_runs_what_is_run_here() -> None:
+    """`make check`, by the script that may skip nothing; nothing is released that has not passed it."""
+    assert commands(jobs("ci.yml")["check"]) == [".ci/run"]
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "E2E_REQUIRED=1 make check"
+    release = jobs("release.yml")
+    assert release["check"]["uses"] == "./.github/workflows/ci.yml"
+    assert {job: release[job].get("needs") for job in release} == {
+        "check": None,
+        "build": "check",
+        "image": "check",
+        "publish": ["build", "image"],
+    }
+
+
+def test_every_python_is_tried() -> None:
+    """The oldest by all tests, the others as `make pythons` does."""
+    (listed,) = re.findall(r"^PYTHONS \?= (.*)$", MAKEFILE, re.MULTILINE)
+    (python,) = (
+        step["with"]["python-version"]
+        for step in jobs("ci.yml")["check"]["steps"]
+        if "setup-python" in str(step)
+    )
+    assert [python, *jobs("ci.yml")["pythons"]["strategy"]["matrix"]["python"]] == listed.split()
+
+
+@every_workflow
+def test_every_job_has_an_end(name: str) -> None:
+    """A job that hangs would go on for six hours."""
+    without = {key for key, job in jobs(name).items() if "timeout-minutes" not in job and "uses" not in job}
+    assert not without
+
+
+@every_workflow
+def test_an_action_is_one_commit(name: str) -> None:
+    """A tag can be moved to other code, a commit cannot; Renovate keeps the tag beside it."""
+    for action in re.findall(r"uses: (.*)$", WORKFLOWS[name], re.MULTILINE):
+        assert re.match(r"\./|[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", action), action
+
+
+def test_renovate_finds_what_it_shall_raise() -> None:
+    """Each pattern finds one version, in a file that is there."""
+    for manager in json.loads((ROOT / "renovate.json").read_text())["customManagers"]:
+        (files,) = manager["managerFilePatterns"]
+        (pattern,) = (re.sub(r"\(\?<", "(?P<", text) for text in manager["matchStrings"])
+        (file,) = (
+            path for path in (ROOT / "Makefile", ROOT / "tests" / "e2e" / "livekit_server.py")
+            if re.search(files.strip("/"), str(path.relative_to(ROOT)))
+        )  # fmt: skip
+        if "OASDIFF" in pattern and "spec-diff" in COMING - targets():
+            continue
+        assert len(re.findall(pattern, file.read_text())) == 1, pattern
+
+
+def test_hooks_download_nothing() -> None:
+    """Each is a command of what is installed; what it runs is there."""
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    for hook in repository["hooks"]:
+        assert hook["language"] in {"system", "fail"}
+        if hook["entry"].startswith("make "):
+            assert hook["entry"].split()[1] in targets()
