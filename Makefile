@@ -5,7 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
 SPEC := spec/token-api.openapi.yaml
-SOURCES := app benchmarks examples tests
+SOURCES := app benchmarks examples tests tools
+OASDIFF_VERSION := v1.36.0
+OASDIFF := .cache/oasdiff/$(OASDIFF_VERSION)/oasdiff
+CONTRACT_VERSIONS = $(BIN)/python -m tools.contract_versions --oasdiff $(OASDIFF)
 SEED ?= 1
 PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
@@ -102,7 +105,16 @@ spec-lint: $(BIN)/.dev $(NODE_MODULES)  ## Check the contract; needs Node
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent redocly
 	npm run --silent spectral
 
-check: lint types spec-lint coverage  ## All of it: what CI runs
+spec-diff: $(BIN)/.dev $(OASDIFF)  ## Tell what has changed in the contract since its last release, and if its version says so; needs Go
+	$(CONTRACT_VERSIONS) check
+
+spec-changelog: $(BIN)/.dev $(OASDIFF)  ## Write spec/CHANGELOG.md anew; needs Go
+	$(CONTRACT_VERSIONS) changelog
+
+spec-release: $(BIN)/.dev $(OASDIFF)  ## Keep the contract in spec/released/ as the version that it is; needs Go
+	$(CONTRACT_VERSIONS) release
+
+check: lint types spec-lint spec-diff coverage  ## All of it: what CI runs
 
 mutants: $(BIN)/.dev  ## Plant faults one at a time, and see each found by a test; takes minutes
 	$(BIN)/python -m tests.mutants
@@ -139,6 +151,9 @@ $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(BIN)/python -c "$$FROM_ANYWHERE"
 	@touch $@ $(BIN)/.run
+
+$(OASDIFF):
+	GOBIN=$(CURDIR)/$(@D) go install github.com/oasdiff/oasdiff@$(OASDIFF_VERSION)
 
 $(NODE_MODULES): package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund
