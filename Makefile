@@ -12,6 +12,8 @@ CONTRACT_VERSIONS = $(BIN)/python -m tools.contract_versions --oasdiff $(OASDIFF
 SEED ?= 1
 PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
+SITE ?= dist/docs
+SITE_MODULES := tools/site/node_modules/.package-lock.json
 MINUTES ?= 5
 
 HOST ?= 127.0.0.1
@@ -114,7 +116,17 @@ spec-changelog: $(BIN)/.dev $(OASDIFF)  ## Write spec/CHANGELOG.md anew; needs G
 spec-release: $(BIN)/.dev $(OASDIFF)  ## Keep the contract in spec/released/ as the version that it is; needs Go
 	$(CONTRACT_VERSIONS) release
 
-check: lint types spec-lint spec-diff coverage  ## All of it: what CI runs
+# Redoc's page would send for its maker's logo: the name stands for it.
+REDOCLY := data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 width=%2246%22 height=%2212%22%3E%3Ctext \
+	y=%2210%22 font-size=%2211%22 font-family=%22sans-serif%22 fill=%22gray%22%3ERedocly%3C/text%3E%3C/svg%3E
+
+docs: $(BIN)/.dev $(NODE_MODULES) $(SITE_MODULES)  ## Build a site of the guides and the contract into dist/docs; needs Node
+	rm -rf $(SITE)
+	$(BIN)/sphinx-build -b html -c tools/site -d .cache/doctrees -q -E -n -W --keep-going . $(SITE)
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent reference -- --output $(SITE)/reference.html
+	sed -i -E 's#https://cdn\.redoc\.ly/redoc/logo-[a-z-]+\.svg#$(REDOCLY)#g' $(SITE)/reference.html
+
+check: lint types spec-lint spec-diff docs coverage  ## All of it: what CI runs
 
 mutants: $(BIN)/.dev  ## Plant faults one at a time, and see each found by a test; takes minutes
 	$(BIN)/python -m tests.mutants
@@ -136,7 +148,7 @@ lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into t
 		--python-version 3.11 --output-file benchmarks/requirements.txt benchmarks/requirements.in
 
 clean:  ## Remove what the targets have made
-	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf $(VENV) .venv-* dist node_modules tools/site/node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON." if sys.version_info < (3, 11) else 0)'
@@ -154,6 +166,10 @@ $(BIN)/.dev: requirements-dev.lock | $(BIN)/python
 
 $(OASDIFF):
 	GOBIN=$(CURDIR)/$(@D) go install github.com/oasdiff/oasdiff@$(OASDIFF_VERSION)
+
+$(SITE_MODULES): tools/site/package-lock.json
+	npm ci --prefix tools/site --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 $(NODE_MODULES): package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund

@@ -144,9 +144,9 @@ def test_the_readme_is_as_wide_as_a_screen() -> None:
 
 
 def test_the_readme_leads_on_to_every_guide() -> None:
-    """Each page of `docs/` is linked, and the contract."""
+    """Each page of `docs/` is linked, and the contract; but for the first page of the site, which leads on itself."""
     linked = set(re.findall(r"\]\(([^)\s]+)\)", README))
-    assert GUIDES.keys() - {"README.md"} <= linked
+    assert GUIDES.keys() - {"README.md", "docs/index.md"} <= linked
     assert "spec/token-api.openapi.yaml" in linked
 
 
@@ -362,7 +362,7 @@ def test_every_credential_is_listed_with_its_header() -> None:
 
 def test_the_headers_of_limits_are_those_of_the_contract() -> None:
     """The examples fit the patterns."""
-    (block,) = blocks(INTEGRATE, "http")
+    (block,) = blocks(INTEGRATE, "text")
     shown = dict(line.split(": ", 1) for line in block.splitlines())
     assert shown.keys() == {"RateLimit", "RateLimit-Policy"}
     for name, value in shown.items():
