@@ -144,7 +144,7 @@ def test_the_readme_is_as_wide_as_a_screen() -> None:
 
 
 def test_the_readme_leads_on_to_every_guide() -> None:
-    """Each page of `docs/` is linked, and the contract; but for the first page of the site, which leads on itself."""
+    """Each page of `docs/` is linked, and the contract; the site's first page leads on by itself."""
     linked = set(re.findall(r"\]\(([^)\s]+)\)", README))
     assert GUIDES.keys() - {"README.md", "docs/index.md"} <= linked
     assert "spec/token-api.openapi.yaml" in linked
