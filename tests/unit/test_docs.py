@@ -362,7 +362,7 @@ def test_every_credential_is_listed_with_its_header() -> None:
 
 def test_the_headers_of_limits_are_those_of_the_contract() -> None:
     """The examples fit the patterns."""
-    (block,) = blocks(INTEGRATE, "text")
+    (block,) = blocks(INTEGRATE, "http")
     shown = dict(line.split(": ", 1) for line in block.splitlines())
     assert shown.keys() == {"RateLimit", "RateLimit-Policy"}
     for name, value in shown.items():

@@ -38,11 +38,19 @@ project_copyright = "the LiveKit Token API maintainers"
 extensions = ["myst_parser"]
 root_doc = _INDEX
 include_patterns = [
-    "CHANGELOG.md", "CONTRIBUTING.md", "docs/**", "spec/CHANGELOG.md", "benchmarks/RESULTS.md",
-]  # fmt: skip
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "benchmarks/RESULTS.md",
+    "clients/**/README.md",
+    "deploy/**/README.md",
+    "docs/**",
+    "spec/CHANGELOG.md",
+]
 # Sphinx looks into every folder that is not left out.
 exclude_patterns = ["**/node_modules", "**/.*", "**/__pycache__", "app", "dist", "tests"]
 nitpicky = True
+# Examples are cut short, and in languages that only GitHub knows: they may stay without colours.
+suppress_warnings = ["misc.highlighting_failure"]
 
 myst_enable_extensions = ["html_image"]
 myst_fence_as_directive = ["mermaid"]
@@ -96,11 +104,14 @@ def _add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
 def _lead_on(app: Sphinx, doctree: nodes.document) -> None:
     """Have links to the contract lead to its reference; a link to a folder, which is no page, is words."""
     for link in [*doctree.findall(addnodes.download_reference), *doctree.findall(addnodes.pending_xref)]:
-        _, path = app.env.relfn2path(link["reftarget"], app.env.docname)
-        if page := _PAGES.get(str(Path(path).relative_to(_ROOT))):
+        if link.get("refdomain") == "doc":
+            path = _ROOT / f"{link['reftarget']}.md"
+        else:
+            path = Path(app.env.relfn2path(link["reftarget"], app.env.docname)[1])
+        if page := _PAGES.get(str(path.relative_to(_ROOT))):
             uri = f"{'../' * app.env.docname.count('/')}{page}"
             link.replace_self(nodes.reference("", "", *link.children, refuri=uri))
-        elif Path(path).is_dir():
+        elif path.is_dir():
             link.replace_self(link.children)
 
 
