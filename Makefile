@@ -115,8 +115,8 @@ REDOCLY := data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 widt
 docs: $(BIN)/.dev $(NODE_MODULES) $(SITE_MODULES)  ## Build a site of the guides and the contract into dist/docs; needs Node
 	rm -rf $(SITE)
 	$(BIN)/sphinx-build -b html -c tools/site -d .cache/doctrees -q -E -n -W --keep-going . $(SITE)
-	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent reference -- --output $(SITE)/reference.html
-	sed -i -E 's#https://cdn\.redoc\.ly/redoc/logo-[a-z-]+\.svg#$(REDOCLY)#g' $(SITE)/reference.html
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent reference -- --output .cache/reference.html
+	sed -E 's#https://cdn\.redoc\.ly/redoc/logo-[a-z-]+\.svg#$(REDOCLY)#g' .cache/reference.html > $(SITE)/reference.html
 
 check: lint types spec-lint spec-diff docs coverage  ## All of it: what CI runs
 

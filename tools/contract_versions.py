@@ -133,7 +133,7 @@ class VendorChange(NamedTuple):
 
 def vendor_changes(base: Mapping[str, Any], revision: Mapping[str, Any]) -> list[VendorChange]:
     """List the changes of vendor keywords that callers depend on, where both documents have the place."""
-    before, after = dict(_places(base, base["paths"])), dict(_places(revision, revision["paths"]))
+    before, after = _places_of(base), _places_of(revision)
     found = {
         str(change): change
         for path in before.keys() & after.keys()
@@ -153,10 +153,16 @@ def _change(before: _Place, after: _Place, keyword: str) -> VendorChange | None:
     return None if old == new else VendorChange(after.name, keyword, old, new)
 
 
+def _places_of(document: Mapping[str, Any]) -> dict[str, _Place]:
+    """Find every place that a caller may depend on, by the way to it."""
+    schemes = document["components"]["securitySchemes"]
+    return dict(_places(document, {"paths": document["paths"], "components/securitySchemes": schemes}))
+
+
 def _places(
-    document: Mapping[str, Any], node: Any, path: str = "paths", name: str = "paths"
+    document: Mapping[str, Any], node: Any, path: str = "", name: str = ""
 ) -> Iterator[tuple[str, _Place]]:
-    """Walk the operations, through references; a place is named by the component that it is in."""
+    """Walk through a node, and through references; a place is named by the component that it is in."""
     if isinstance(node, list):
         node = dict(enumerate(node))
     if not isinstance(node, dict):
@@ -168,7 +174,8 @@ def _places(
             node = node[step]
     yield path, _Place(name, node)
     for key, value in node.items():
-        yield from _places(document, value, f"{path}/{key}", f"{name}/{key}")
+        if key != "examples":
+            yield from _places(document, value, f"{path}/{key}", f"{name}/{key}".lstrip("/"))
 
 
 class Contracts:

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -204,6 +206,18 @@ CHANGES = [
     ),
     Change("all deployments answer", ADDITION, lambda c: c["paths"]["/metrics"].pop("x-only-with")),
     Change(
+        "another way to say who asks in some deployments",
+        BREAK,
+        lambda c: c["components"]["securitySchemes"]["apiKey"].update({"x-only-with": ["rateLimit"]}),
+    ),
+    Change(
+        "an example of some deployments",
+        WORDS,
+        lambda c: c["components"]["responses"]["Live"]["content"]["application/json"]["examples"][
+            "live"
+        ].update({"x-only-with": ["metrics"]}),
+    ),
+    Change(
         "not answered under load", BREAK, lambda c: c["paths"]["/health/live"]["get"].pop("x-always-answered")
     ),
     Change(
@@ -312,6 +326,22 @@ def test_what_is_not_a_contract_is_said(spec: Path, oasdiff: Path) -> None:
     write(contracts.current, changed, "1.2.0")
     with pytest.raises(Refused, match="oasdiff: "):
         contracts.check()
+
+
+def test_the_command_line_fails_where_the_version_does_not_fit(spec: Path, oasdiff: Path) -> None:
+    """CI stops at what it says; where all is well, it says so, and ends with 0."""
+    changed = copy.deepcopy(document())
+    changed["paths"].pop("/token")
+    contracts = Contracts(spec, oasdiff)
+    for version, status in (("1.2.0", 1), ("2.0.0", 0)):
+        write(contracts.current, changed, version)
+        contracts.write_changelog()
+        command = [sys.executable, "-m", "tools.contract_versions", "check", "--folder", str(spec)]
+        run = subprocess.run(
+            [*command, "--oasdiff", oasdiff], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == status
+        assert "**Breaking:** api path removed without deprecation" in run.stdout + run.stderr
 
 
 def test_the_contract_tells_of_its_changes(oasdiff: Path) -> None:

@@ -130,8 +130,9 @@ async def test_the_way_of_a_request_is_drawn(site: Site, browser: Browser) -> No
 
 
 async def test_the_reference_has_every_operation(site: Site, browser: Browser) -> None:
-    """The contract's reference is reached from each page, and shows each operation under its tag."""
+    """It is reached from each page, shows each operation under its tag, and tells its maker nothing."""
     page = await browser.new_page()
+    watch = Watch(page, site.url)
     await page.goto(f"{site.url}docs/integrate.html")
     await page.get_by_role("link", name="API reference").click()
     for item in document()["paths"].values():
@@ -139,6 +140,7 @@ async def test_the_reference_has_every_operation(site: Site, browser: Browser) -
             await page.get_by_role("link", name=operation["tags"][0], exact=True).first.click()
             await page.get_by_role("link", name=operation["summary"]).first.click()
             await page.get_by_role("heading", name=operation["summary"]).first.wait_for()
+    assert watch.complaints == []
     await page.close()
 
 

@@ -16,13 +16,14 @@ _INDEX = "docs/index"
 _PAGES = {"spec/token-api.openapi.yaml": "reference.html", "README.md": f"{_INDEX}.html"}
 # Which pages there are, as patterns, by chapters in their order; a page that fits none is in the last one.
 _CHAPTERS = {
-    "Use it": ("docs/integrate", "docs/clients*"),
+    "Use it": ("docs/integrate", "docs/clients*", "clients/*"),
     "Run it": (
         "docs/deploy*",
         "docs/azure-functions",
         "docs/container",
         "docs/kubernetes",
         "docs/operations",
+        "deploy/*",
     ),
     "Judge it": ("docs/security", "docs/architecture", "benchmarks/RESULTS", "spec/CHANGELOG", "CHANGELOG"),
     "Change it": ("CONTRIBUTING", "docs/contribute"),
