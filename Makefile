@@ -6,10 +6,15 @@ BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
 CLIENT_TYPESCRIPT := clients/typescript
 SPEC := spec/token-api.openapi.yaml
-SOURCES := app benchmarks clients/python deploy examples tests
+SOURCES := app benchmarks clients/python deploy examples tests tools
+OASDIFF_VERSION := v1.36.0
+OASDIFF := .cache/oasdiff/$(OASDIFF_VERSION)/oasdiff
+CONTRACT_VERSIONS = $(BIN)/python -m tools.contract_versions --oasdiff $(OASDIFF)
 SEED ?= 1
 PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
+SITE ?= dist/docs
+SITE_MODULES := tools/site/node_modules/.package-lock.json
 MINUTES ?= 5
 SHIPPED ?= requirements.lock
 # Has nothing but what that lock file names; each lock file makes it anew.
@@ -28,12 +33,6 @@ PORT ?= 7071
 # So that `.venv/bin/python -m app` runs in any directory.
 export FROM_ANYWHERE = import pathlib, site; \
 	pathlib.Path(site.getsitepackages()[0], "livekit-token-api.pth").write_text("$(CURDIR)")
-
-# The contract of a deployment that asks nobody who they are, which Connexion's mock could not verify.
-export ANONYMOUS = import datetime, json; from app.wire.contract import Contract; \
-	from app.wire.deployment import as_deployed; \
-	anonymous = lambda document: as_deployed(document, set(), datetime.timedelta(days=1)); \
-	print(json.dumps(Contract.load(anonymous).document))
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*## .*/\1/p' $(MAKEFILE_LIST))
@@ -59,10 +58,8 @@ run: $(BIN)/.run  ## Start the service with LiveKit's development credentials
 demo: $(BIN)/.dev $(NODE_MODULES)  ## Start LiveKit, the service and a page to try them with; AUTH=oidc: and who signs people in
 	@exec $(BIN)/python -m examples.demo
 
-mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
-	@mkdir -p .cache
-	@$(BIN)/python -c "$$ANONYMOUS" > .cache/anonymous.openapi.json
-	exec $(BIN)/connexion run .cache/anonymous.openapi.json --mock=all --host $(HOST) --port $(PORT)
+mock: $(BIN)/.run  ## Answer from the contract's examples: the service, but nothing is signed
+	@export HOST='$(HOST)' PORT='$(PORT)' VALIDATE_RESPONSES=true; exec $(BIN)/python -m tools.mock
 
 wheel: $(BIN)/.dev  ## Build the wheels of the service, which carries the contract, and of the Python client into dist/
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . clients/python
@@ -149,7 +146,26 @@ spec-lint: $(BIN)/.dev $(NODE_MODULES)  ## Check the contract; needs Node
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent redocly
 	npm run --silent spectral
 
-check: lint types spec-lint coverage  ## All of it: what CI runs
+spec-diff: $(BIN)/.dev $(OASDIFF)  ## Tell what has changed in the contract since its last release, and if its version says so; needs Go
+	$(CONTRACT_VERSIONS) check
+
+spec-changelog: $(BIN)/.dev $(OASDIFF)  ## Write spec/CHANGELOG.md anew; needs Go
+	$(CONTRACT_VERSIONS) changelog
+
+spec-release: $(BIN)/.dev $(OASDIFF)  ## Keep the contract in spec/released/ as the version that it is; needs Go
+	$(CONTRACT_VERSIONS) release
+
+# Redoc's page would send for its maker's logo: the name stands for it.
+REDOCLY := data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 width=%2246%22 height=%2212%22%3E%3Ctext \
+	y=%2210%22 font-size=%2211%22 font-family=%22sans-serif%22 fill=%22gray%22%3ERedocly%3C/text%3E%3C/svg%3E
+
+docs: $(BIN)/.dev $(NODE_MODULES) $(SITE_MODULES)  ## Build a site of the guides and the contract into dist/docs; needs Node
+	rm -rf $(SITE)
+	$(BIN)/sphinx-build -b html -c tools/site -d .cache/doctrees -q -E -n -W --keep-going . $(SITE)
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent reference -- --output .cache/reference.html
+	sed -E 's#https://cdn\.redoc\.ly/redoc/logo-[a-z-]+\.svg#$(REDOCLY)#g' .cache/reference.html > $(SITE)/reference.html
+
+check: lint types spec-lint spec-diff docs coverage  ## All of it: what CI runs
 
 mutants: $(BIN)/.dev  ## Plant faults one at a time, and see each found by a test; takes minutes
 	$(BIN)/python -m tests.mutants
@@ -194,8 +210,8 @@ $(ACTIONLINT):
 	GOBIN=$(CURDIR)/$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
 clean:  ## Remove what the targets have made
-	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	cd $(CLIENT_TYPESCRIPT) && rm -rf LICENSE build dist node_modules recipes/build recipes/node_modules
+	rm -rf $(VENV) .venv-* dist node_modules tools/site/node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON." if sys.version_info < (3, 11) else 0)'
@@ -218,6 +234,13 @@ $(SHIPPED_ENV): $(SHIPPED) | $(BIN)/python
 
 $(CLIENT_TYPESCRIPT)/$(NODE_MODULES): $(CLIENT_TYPESCRIPT)/package-lock.json
 	cd $(CLIENT_TYPESCRIPT) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(OASDIFF):
+	GOBIN=$(CURDIR)/$(@D) go install github.com/oasdiff/oasdiff@$(OASDIFF_VERSION)
+
+$(SITE_MODULES): tools/site/package-lock.json
+	npm ci --prefix tools/site --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(NODE_MODULES): package-lock.json

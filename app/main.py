@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
@@ -50,12 +50,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def create_app(
+def create_app(  # noqa: PLR0913  # What a test, a process or the mock brings along, by name.
     settings: Settings,
     tokens: TokenService | None = None,
     drain: Drain | None = None,
     load: Load | None = None,
     log: LogWriter | None = None,
+    *,
+    answering: Callable[[Contract], object] | None = None,
 ) -> ConnexionMiddleware:
     """Put the service together as an ASGI application.
 
@@ -65,6 +67,7 @@ def create_app(
         drain: tells whether the process is about to stop; by default, it never is.
         load: tells how many requests there are; by default, nobody counts.
         log: writes the log; None: others do, and it is taken to be writable.
+        answering: makes what has a method for each operation; by default, the service's own.
     """
     contract = Contract.load(
         partial(
@@ -74,15 +77,7 @@ def create_app(
         )
     )
     parts = make_parts(settings, contract, Given(tokens, drain, load, log))
-    gauges = parts.gauges
-    # Without metrics nothing leads there.
-    handlers = Handlers(
-        parts.tokens,
-        settings.livekit_url,
-        parts.readiness,
-        gauges.scrape if gauges else str,
-        contract.version,
-    )
+    handlers = answering(contract) if answering else _handlers(contract, settings, parts)
     app = ConnexionMiddleware(
         not_found,
         middlewares=_the_way_of_a_request(contract, settings, parts),
@@ -103,6 +98,12 @@ def create_app(
         rate_limits=parts.limits,
     )
     return app
+
+
+def _handlers(contract: Contract, settings: Settings, parts: Parts) -> Handlers:
+    # Without metrics nothing leads there.
+    scrape = parts.gauges.scrape if parts.gauges else str
+    return Handlers(parts.tokens, settings.livekit_url, parts.readiness, scrape, contract.version)
 
 
 def _the_way_of_a_request(contract: Contract, settings: Settings, parts: Parts) -> list[Any]:

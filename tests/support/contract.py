@@ -1,5 +1,6 @@
 """The contract as the tests see it: independent of how the service reads it."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,13 @@ def schema(name: str) -> dict[str, Any]:
 
 def assert_fits(name: str, value: Any) -> None:
     """Assert that a value fits a schema of the contract's components, with another validator."""
+    assert_fits_schema({"$ref": f"#/components/schemas/{name}"}, value)
+
+
+def assert_fits_schema(rule: Mapping[str, Any], value: Any) -> None:
+    """Assert that a value fits a schema, which may refer to the contract's components."""
     validator = Draft4Validator(
-        {"$ref": f"#/components/schemas/{name}", "components": document()["components"]},
-        format_checker=FormatChecker(),
+        {"allOf": [rule], "components": document()["components"]}, format_checker=FormatChecker()
     )
     faults = [f"{list(error.path)}: {error.message}" for error in validator.iter_errors(value)]
     assert not faults, (faults, value)

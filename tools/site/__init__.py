@@ -1,0 +1,1 @@
+"""The documentation as a site: what `make docs` builds it with, beside the pages themselves."""
