@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := node_modules/.package-lock.json
 SPEC := spec/token-api.openapi.yaml
-SOURCES := app benchmarks examples tests
+SOURCES := app benchmarks deploy examples tests
 SEED ?= 1
 PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
+AZURE_PYTHON ?= $(BIN)/python
 MINUTES ?= 5
 
 HOST ?= 127.0.0.1
@@ -55,6 +56,9 @@ mock: $(BIN)/.run  ## Answer from the contract's examples, without the service
 
 wheel: $(BIN)/.dev  ## Build dist/livekit_token_api-….whl, which carries the contract
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+azure-package: $(BIN)/.dev  ## Build dist/azure-functions-….zip, for the Python of AZURE_PYTHON
+	$(BIN)/python deploy/azure-functions/package.py --python $(AZURE_PYTHON)
 
 test: $(BIN)/.dev  ## Run the unit and contract tests
 	$(BIN)/pytest tests/unit tests/contract tests/test_log_secrecy.py
@@ -122,6 +126,15 @@ lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into t
 		--constraint requirements.lock --output-file benchmarks/peers/python/requirements.txt benchmarks/peers/python/requirements.in
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --output-file benchmarks/requirements.txt benchmarks/requirements.in
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+		--constraint requirements.lock --output-file deploy/azure-functions/requirements.txt \
+		pyproject.toml deploy/azure-functions/requirements.in
+	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--constraint deploy/azure-functions/requirements.txt --override tests/e2e/azure/grpc-worker.overrides \
+		--output-file tests/e2e/azure/grpc-worker.txt tests/e2e/azure/grpc-worker.in
+	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.13 --generate-hashes --no-emit-index-url --no-header \
+		--constraint deploy/azure-functions/requirements.txt \
+		--output-file tests/e2e/azure/runtime-worker.txt tests/e2e/azure/runtime-worker.in
 
 clean:  ## Remove what the targets have made
 	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis

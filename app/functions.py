@@ -38,7 +38,7 @@ def app_from_environment() -> ASGIApp:
     logs.hand_to_host(settings.log_level, settings.log_format)
     report(settings)
     if ignored := sorted(settings.model_fields_set & _OF_A_SERVER):
-        logger.warning("On Azure Functions %s does nothing.", " and ".join(map(str.upper, ignored)))
+        logger.warning("Without effect on Azure Functions: %s.", ", ".join(map(str.upper, ignored)))
     if settings.metrics_port is not None:
         # Who wanted metrics on another port did not want them on this one.
         settings = settings.model_copy(update={"metrics": False})

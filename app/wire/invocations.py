@@ -29,8 +29,7 @@ class Invocations:
         """Pass the request on, as another server would have written it down."""
         if scope["type"] == "http":
             scope["client"] = _client(scope["headers"])
-            trace = scope.get("azure_functions.trace_context")
-            if trace and (found := _TRACE_PARENT.fullmatch(trace.trace_parent or "")):
+            if found := _TRACE_PARENT.fullmatch(_trace_parent(scope)):
                 logs.trace_context.set({"traceId": found[1], "spanId": found[2]})
                 others = [header for header in scope["headers"] if header[0] != b"traceparent"]
                 scope["headers"] = [*others, (b"traceparent", found[0].encode())]
@@ -46,3 +45,9 @@ def _client(headers: Headers) -> tuple[str, int] | None:
         return str(ip_address(address)), 0
     except ValueError:
         return None
+
+
+def _trace_parent(scope: Scope) -> str:
+    context = scope.get("azure_functions.trace_context")
+    # The worker on PyPI has only the name that is deprecated by now.
+    return getattr(context, "trace_parent", None) or getattr(context, "Traceparent", None) or ""
