@@ -135,6 +135,8 @@ lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into t
 	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.13 --generate-hashes --no-emit-index-url --no-header \
 		--constraint deploy/azure-functions/requirements.txt \
 		--output-file tests/e2e/azure/runtime-worker.txt tests/e2e/azure/runtime-worker.in
+	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--output-file tests/e2e/azure/resource-models.txt tests/e2e/azure/resource-models.in
 
 clean:  ## Remove what the targets have made
 	rm -rf $(VENV) .venv-* dist node_modules .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis

@@ -18,13 +18,16 @@ from tests.e2e.azure.workers import (
     Request,
     Worker,
     running,
+    template_faults,
     unpacked,
 )
 from tests.e2e.conftest import give_up
 from tests.support import run_log
 from tests.support.contract import assert_fits
+from tests.support.process import ROOT
 from tests.support.server import KEY, LIVEKIT_URL, ORIGIN, SECRET, claims_of
 
+TEMPLATE = ROOT / "deploy" / "azure-functions" / "azuredeploy.json"
 JSON = ("Content-Type", "application/json")
 API_KEY = "lktoken_of-the-tests-of-the-function-app"
 API_KEY_DIGEST = hashlib.sha256(API_KEY.encode()).hexdigest()
@@ -345,3 +348,25 @@ def test_settings_that_cannot_be_used_are_named(deployment: Deployment) -> None:
     with pytest.raises(PlatformFailed, match=said) as failure, running(*deployment, settings):
         pass
     assert "vault.azure.net" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ('"maximumInstanceCount": "[', '"maxInstanceCount": "['),
+        ('"SystemAssignedIdentity"', '"SystemIdentity"'),
+        ('"principalType"', '"principalKind"'),
+    ],
+)
+def test_the_template_has_what_azure_s_resources_have(tmp_path: Path, old: str, new: str) -> None:
+    """By the models of Azure's own SDK, which notice a name or a value that is not theirs."""
+    changed = tmp_path / "azuredeploy.json"
+    changed.write_text(
+        TEMPLATE.read_text(encoding="utf-8").replace(old, new) if old else TEMPLATE.read_text()
+    )
+    try:
+        faults = template_faults(changed)
+    except PlatformUnavailable as unavailable:
+        give_up(str(unavailable))
+    assert bool(faults) is bool(old), faults

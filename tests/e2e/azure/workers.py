@@ -205,7 +205,7 @@ def running(worker: Worker, directory: Path, settings: Mapping[str, str]) -> Ite
         PlatformFailed: the app was not loaded.
         PlatformUnavailable: see environment_of.
     """
-    python = environment_of(worker)
+    python = environment_of(worker.name, worker.python, worker.preparation)
     process = subprocess.Popen(
         [python, HERE / worker.host],
         # Nothing of whoever runs the tests.
@@ -232,26 +232,31 @@ def unpacked(worker: Worker, folder: Path) -> Path:
     return target
 
 
-def environment_of(worker: Worker) -> Path:
-    """Find the Python of a worker's environment, which is built where it is not there yet.
+def environment_of(name: str, python_version: str, preparation: str = "") -> Path:
+    """Find the Python of an environment, which is built where it is not there yet.
+
+    Args:
+        name: of its lock file, beside this one.
+        python_version: the version of Python that it has.
+        preparation: what is to be run in it once it is built, beside this file, if anything.
 
     Raises:
         PlatformFailed: it cannot be built.
         PlatformUnavailable: there is no such Python.
     """
-    lock = HERE / f"{worker.name}.txt"
-    digest = hashlib.sha256(lock.read_bytes() + find_python(worker.python).encode()).hexdigest()
-    folder = CACHE / worker.name
+    lock, base = HERE / f"{name}.txt", find_python(python_version)
+    digest = hashlib.sha256(lock.read_bytes() + base.encode()).hexdigest()
+    folder = CACHE / name
     python, built = folder / "bin" / "python", folder / "built"
     if not built.exists() or built.read_text(encoding="utf-8") != digest:
         shutil.rmtree(folder, ignore_errors=True)
         uv = (sys.executable, "-m", "uv")
-        _run(*uv, "venv", "--quiet", "--python", find_python(worker.python), folder)
+        _run(*uv, "venv", "--quiet", "--python", base, folder)
         # Not what depends on what: the lock has it, and overrides what the worker of 2020 asks for.
         options = ("--python", python, "--no-deps", "--require-hashes", "--link-mode", "copy")
         _run(*uv, "pip", "install", "--quiet", *options, "--requirement", lock)
-        if worker.preparation:
-            _run(python, HERE / worker.preparation)
+        if preparation:
+            _run(python, HERE / preparation)
         built.write_text(digest, encoding="utf-8")
     return python
 
@@ -268,6 +273,17 @@ def find_python(version: str) -> str:
         if candidate and not subprocess.run([candidate, "-V"], capture_output=True, check=False).returncode:
             return str(candidate)
     raise PlatformUnavailable(f"there is no python{version}, on which a worker of Azure Functions runs")
+
+
+def template_faults(template: Path) -> list[str]:
+    """List what the models of Azure's SDK do not know of a template's resources."""
+    python = environment_of("resource-models", "3.11")
+    done = subprocess.run(
+        [python, HERE / "check_template.py", template], capture_output=True, text=True, check=False
+    )
+    if done.stderr:
+        raise PlatformFailed(done.stderr[-2000:])
+    return done.stdout.splitlines()
 
 
 def _run(*command: str | Path) -> str:
