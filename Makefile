@@ -30,7 +30,7 @@ export ANONYMOUS = import datetime, json; from app.wire.contract import Contract
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
-		| awk -F '\t' '{ printf "  %-14s %s\n", $$1, $$2 }'
+		| awk -F '\t' '{ printf "  %-17s %s\n", $$1, $$2 }'
 
 install: $(BIN)/.dev  ## Create .venv with everything that development needs
 
@@ -59,6 +59,9 @@ wheel: $(BIN)/.dev  ## Build dist/livekit_token_api-….whl, which carries the c
 
 azure-package: $(BIN)/.dev  ## Build dist/azure-functions-….zip, for the Python of AZURE_PYTHON
 	$(BIN)/python deploy/azure-functions/package.py --python $(AZURE_PYTHON)
+
+azure-cold-start: $(BIN)/.dev  ## Measure how long the function app takes to start; needs Python 3.11 and 3.13
+	$(BIN)/python -m tests.e2e.azure
 
 test: $(BIN)/.dev  ## Run the unit and contract tests
 	$(BIN)/pytest tests/unit tests/contract tests/test_log_secrecy.py

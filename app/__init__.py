@@ -1,7 +1,7 @@
 """The LiveKit Token API: access tokens for LiveKit rooms, from a contract.
 
 Imports point one way:
-tokens, callers < operation < wire < handlers < main < server < serving, doctor < command_line < __main__
+tokens, callers < operation < wire < handlers < main < functions, server < serving, doctor < command_line < __main__
 All from main to command_line read settings.
 """
 

@@ -362,9 +362,9 @@ def test_settings_that_cannot_be_used_are_named(deployment: Deployment) -> None:
 def test_the_template_has_what_azure_s_resources_have(tmp_path: Path, old: str, new: str) -> None:
     """By the models of Azure's own SDK, which notice a name or a value that is not theirs."""
     changed = tmp_path / "azuredeploy.json"
-    changed.write_text(
-        TEMPLATE.read_text(encoding="utf-8").replace(old, new) if old else TEMPLATE.read_text()
-    )
+    template = TEMPLATE.read_text(encoding="utf-8")
+    assert old in template
+    changed.write_text(template.replace(old, new) if old else template, encoding="utf-8")
     try:
         faults = template_faults(changed)
     except PlatformUnavailable as unavailable:

@@ -50,9 +50,8 @@ def test_the_example_of_local_settings_has_settings_only() -> None:
     values = content_of("local.settings.json.example")["Values"]
     own = {name: value for name, value in values.items() if not OF_THE_PLATFORM.fullmatch(name)}
     assert own.keys() <= SETTINGS
-    assert not Settings.model_validate(
-        {name.lower(): value for name, value in own.items()}
-    ).missing_credentials
+    settings = Settings.model_validate({name.lower(): value for name, value in own.items()})
+    assert not settings.missing_credentials
 
 
 def test_what_ships_is_what_is_locked() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -132,3 +133,21 @@ def test_settings_that_cannot_be_used_end_the_load(
     monkeypatch.setenv("API_KEY_DIGESTS", REFERENCE)
     with pytest.raises(InvalidSettings, match="API_KEY_DIGESTS: is a Key Vault reference"):
         loaded(host_log)
+
+
+def test_loading_asks_nobody(host_log: HostLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cold start waits for no network: the issuer and Redis are asked once there is a request."""
+    asked: list[object] = []
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, lambda _socket, address: asked.append(address))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **_: asked.append(arguments))
+    for name, value in {
+        "AUTH": "oidc",
+        "OIDC_ISSUER": "https://login.example.com",
+        "OIDC_AUDIENCE": "tokens",
+        "RATE_LIMIT": "1/minute",
+        "RATE_LIMIT_STORAGE": "redis://redis.example.com:6379",
+    }.items():
+        monkeypatch.setenv(name, value)
+    loaded(host_log)
+    assert not asked

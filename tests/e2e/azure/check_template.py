@@ -47,19 +47,19 @@ def faults(model: Any, value: Any, path: str) -> Iterator[str]:
                 yield from faults(known[name], item, f"{path}.{name}")
             else:
                 yield f"{path}.{name} is not a property of {model}"
-    elif (
-        isinstance(model, type)
-        and issubclass(model, enum.Enum)
-        and value not in {item.value for item in model}
-    ):
+    elif isinstance(model, enum.EnumMeta) and value not in _values(model):
         yield f"{path} is not one of {model}: {value}"
+
+
+def _values(model: Any) -> list[Any]:
+    return [item.value for item in model]
 
 
 def _properties(model: Any) -> dict[str, Any]:
     if hasattr(model, "_attribute_map"):  # Of the older generator, which does without the level `properties`.
         names = [entry["key"].removeprefix("properties.") for entry in model._attribute_map.values()]  # noqa: SLF001
         return {**dict.fromkeys(names), "properties": model}
-    if not (isinstance(model, type) and issubclass(model, MutableMapping)):
+    if not _is_of_the_newer_generator(model):
         return {}
     model({})  # The names are found at the first one.
     # What type checkers import only.
@@ -67,6 +67,10 @@ def _properties(model: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(model, localns={"_models": package})
     fields = model._attr_to_rest_field  # noqa: SLF001  # nothing that is public has the names on the wire
     return {field._rest_name: _model_of(hints.get(name)) for name, field in fields.items()}  # noqa: SLF001
+
+
+def _is_of_the_newer_generator(model: Any) -> bool:
+    return isinstance(model, type) and issubclass(model, MutableMapping)
 
 
 def _model_of(hint: Any) -> Any:
