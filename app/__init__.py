@@ -1,8 +1,8 @@
 """The LiveKit Token API: access tokens for LiveKit rooms, from a contract.
 
 Imports point one way:
-tokens, callers < operation < wire < handlers < main < functions, server < serving, doctor < command_line < __main__
-All from main to command_line read settings.
+tokens, callers < operation < wire < handlers < main < server < serving, doctor < command_line < __main__
+functions stands beside server. All from main to command_line read settings.
 """
 
 import importlib

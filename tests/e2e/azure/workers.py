@@ -134,7 +134,7 @@ class FunctionApp:
         self._wait(lambda: self._loaded, _START_SECONDS)
 
     def close(self) -> None:
-        """Let the host end; hand what it logged to the search for secrets."""
+        """Let the host end."""
         with suppress(BrokenPipeError):
             self._process.stdin.close()  # type: ignore[union-attr]  # it is a pipe
         try:
@@ -143,7 +143,6 @@ class FunctionApp:
             self._process.kill()
         self._reader.join()
         self._process.stdout.close()  # type: ignore[union-attr]  # likewise
-        run_log.add("".join(f"{line['log']}\n" for line in self._log))
 
     def _send(self, text: str) -> None:
         with suppress(BrokenPipeError):
@@ -198,8 +197,16 @@ def _call(request: Request) -> dict[str, Any]:
 
 
 @contextmanager
-def running(worker: Worker, directory: Path, settings: Mapping[str, str]) -> Iterator[FunctionApp]:
+def running(
+    worker: Worker, directory: Path, settings: Mapping[str, str], *, is_searched: bool = True
+) -> Iterator[FunctionApp]:
     """Start a worker, and assign it the app in a directory.
+
+    Args:
+        worker: which.
+        directory: has the unpacked package.
+        settings: the App Settings.
+        is_searched: whether the log is searched for tokens, blacked out or not, at the end of the run.
 
     Raises:
         PlatformFailed: the app was not loaded.
@@ -220,6 +227,8 @@ def running(worker: Worker, directory: Path, settings: Mapping[str, str]) -> Ite
         yield app
     finally:
         app.close()
+        if is_searched:
+            run_log.add("".join(f"{line['log']}\n" for line in app.log()))
 
 
 def unpacked(worker: Worker, folder: Path) -> Path:
