@@ -2,7 +2,7 @@
 
 Imports point one way:
 tokens, callers < operation < wire < handlers < main < server < serving, doctor < command_line < __main__
-All from main to command_line read settings.
+functions stands beside server. All from main to command_line read settings.
 """
 
 import importlib

@@ -147,7 +147,12 @@ def app_from_environment() -> ConnexionMiddleware:
 def report(settings: Settings) -> None:
     """Say in the log what the operator should mend; whoever starts the service says it once."""
     secret = settings.livekit_api_secret
-    if settings.missing_credentials:
+    if settings.unresolved_credentials:
+        logger.error(
+            "No token can be issued: the Key Vault reference in %s was not resolved.",
+            " and ".join(settings.unresolved_credentials),
+        )
+    elif settings.missing_credentials:
         logger.error("No token can be issued: set %s.", " and ".join(settings.missing_credentials))
     elif secret and len(secret.get_secret_value().encode()) < STRONG_SECRET_BYTES:
         logger.warning("LIVEKIT_API_SECRET is weak: use at least %d bytes.", STRONG_SECRET_BYTES)

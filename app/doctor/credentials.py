@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from app.doctor.finding import Finding
+from app.settings.environment import is_vault_reference
 from app.tokens.claims import TokensDiffer, TokenWriter, UnusableSecret
 from app.tokens.credentials import STRONG_SECRET_BYTES, Credentials
 from app.tokens.policy import TokenPolicy
 
-_VAULT = "@Microsoft.KeyVault("
 _QUOTES = ("\"'", "'\"", '""', "''", "``")
 
 
@@ -80,7 +80,7 @@ def strength(sources: Sequence[Source]) -> Iterator[Finding]:
 def _slips(text: str) -> Iterator[tuple[bool, str, str]]:
     """List what may have gone wrong on the value's way here."""
     yield (
-        text.startswith(_VAULT),
+        is_vault_reference(text),
         "is a reference to a key vault that was not resolved",
         "let the app's identity read the vault's secrets, and correct the reference in {}",
     )

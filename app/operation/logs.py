@@ -17,9 +17,21 @@ from app.operation.log_writer import LogWriter
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being answered; it is in every log line."""
 
-_NOWHERE = -1
 trace_context: ContextVar[Mapping[str, str] | None] = ContextVar("trace_context", default=None)
 """The `traceId` and `spanId` of the request that is being answered, if it is traced; in every log line."""
+
+_NOWHERE = -1
+# Connexion speaks of requests, which the audit log does better; and a caller could make it speak.
+# The others speak of each time that an issuer is asked for its keys.
+_LEVELS = {
+    "connexion": {"level": "ERROR"},
+    "httpcore": {"level": "WARNING"},
+    "httpx": {"level": "WARNING"},
+    # Of the collector, tracing.py says what there is to say, once; of a sampler, OpenTelemetry does.
+    "opentelemetry": {"level": "CRITICAL"},
+    "opentelemetry.sdk.trace.sampling": {"level": "WARNING"},
+    "urllib3": {"level": "ERROR"},
+}
 
 
 class Formatter(logging.Formatter):
@@ -119,6 +131,22 @@ def configure(level: str, line_format: str) -> LogWriter:
     return writer
 
 
+def hand_to_host(level: str, line_format: str) -> None:
+    """Have the log of the host that runs this process hold our lines: its handlers stay, and write them.
+
+    Args:
+        level: the least severe level that is written; audit lines always are.
+        line_format: `text`; else JSON.
+    """
+    logging.captureWarnings(capture=True)
+    formatter = TextFormatter() if line_format == "text" else Formatter()
+    # The host's own lines, too: at DEBUG it logs each answer, and without this the token in it.
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(formatter)
+    levels = {"root": {"level": level}, "loggers": _LEVELS}
+    logging.config.dictConfig({"version": 1, "incremental": True, **levels})
+
+
 def configuration(
     level: str, handler: dict[str, Any], formatter: dict[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -129,17 +157,7 @@ def configuration(
         "formatters": {"line": formatter or {"()": Formatter}},
         "handlers": {"lines": {"formatter": "line", **handler}},
         "root": {"handlers": ["lines"], "level": level},
-        # Connexion speaks of requests, which the audit log does better; and a caller could make it speak.
-        # The others speak of each time that an issuer is asked for its keys.
-        "loggers": {
-            "connexion": {"level": "ERROR"},
-            "httpcore": {"level": "WARNING"},
-            "httpx": {"level": "WARNING"},
-            # Of the collector, tracing.py says what there is to say, once; of a sampler, OpenTelemetry does.
-            "opentelemetry": {"level": "CRITICAL"},
-            "opentelemetry.sdk.trace.sampling": {"level": "WARNING"},
-            "urllib3": {"level": "ERROR"},
-        },
+        "loggers": _LEVELS,
     }
 
 

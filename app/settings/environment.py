@@ -2,6 +2,8 @@
 
 import os
 
+_VAULT_REFERENCE = "@microsoft.keyvault("
+
 
 def as_written(name: str) -> str | None:
     """Find a variable, in capitals or not, as the settings do; None: it is not set."""
@@ -11,3 +13,8 @@ def as_written(name: str) -> str | None:
 def colours_are_refused() -> bool:
     """Tell whether the user of a terminal wants no colours: https://no-color.org."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def is_vault_reference(value: object) -> bool:
+    """Tell whether a value is a Key Vault reference, which Azure leaves there if it cannot resolve it."""
+    return isinstance(value, str) and value.strip().lower().startswith(_VAULT_REFERENCE)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from app.settings.environment import as_written, is_vault_reference
 from app.settings.reading import CommaSeparated, CommaSeparatedIfSet, Group
 from app.settings.urls import is_plain_url
 
@@ -52,6 +53,9 @@ class LiveKitSettings(Group):
     @field_validator("livekit_api_key", "livekit_api_secret", mode="before")
     @classmethod
     def _strip(cls, value: object) -> object:
+        # A reference says where a credential is, and is none itself.
+        if is_vault_reference(value):
+            return None
         # A secret read from a file often ends in a newline, which would sign every token wrongly.
         return (value.strip() or None) if isinstance(value, str) else value
 
@@ -125,3 +129,8 @@ class LiveKitSettings(Group):
             "LIVEKIT_API_SECRET": self.livekit_api_secret or self.livekit_api_secret_file,
         }
         return tuple(name for name, value in values.items() if value is None)
+
+    @property
+    def unresolved_credentials(self) -> tuple[str, ...]:
+        """Those of the missing credential variables that the environment has a Key Vault reference in."""
+        return tuple(name for name in self.missing_credentials if is_vault_reference(as_written(name)))

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.settings.environment import is_vault_reference
 
 # What pydantic finds, in words for an operator; {} is what pydantic knows of the limit.
 _WORDS = {
@@ -36,6 +38,17 @@ class Group(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True, hide_input_in_errors=True, env_ignore_empty=True, str_strip_whitespace=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_vault_references(cls, value: object) -> object:
+        # Most would be taken for what they are not, an audience, say; none is what the operator meant.
+        if is_vault_reference(value):
+            raise ValueError(
+                "is a Key Vault reference that was not resolved; the app's identity must be able to read the "
+                "vault's secrets"
+            )
+        return value
 
     @classmethod
     def from_environment(cls) -> Self:

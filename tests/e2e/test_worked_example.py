@@ -13,7 +13,6 @@ import pytest
 
 from tests.e2e.conftest import give_up
 from tests.support.checkout import Copy
-from tests.support.makefile import COMING, targets
 from tests.support.pages import all_blocks, as_shown, section
 from tests.support.process import COMMAND, ROOT, running
 
@@ -66,8 +65,6 @@ def _do(copy: Copy, command: str, shown: str) -> None:
     """Carry out a command of the page, which ends as is shown, and says what is shown."""
     program, *arguments = shlex.split(command)
     if program == "make":
-        if arguments[0] in COMING - targets():
-            return
         _see_that_it_is_there(NEEDED.get(arguments[0], Path()))
         status, output = copy.make(*arguments)
     else:

@@ -2579,8 +2579,8 @@ FAULTS = [
         ),
         (
             "a reference to a vault is a secret",
-            "        text.startswith(_VAULT),",
-            "        text == _VAULT,",
+            "        is_vault_reference(text),",
+            "        False,",
         ),
     ),
     *_in(

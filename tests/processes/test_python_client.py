@@ -29,7 +29,7 @@ with TokenApi("http://127.0.0.1:1/api", api_key="k") as api:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel, as `make wheel` does."""
+    """Build the wheel, as `make clients-python` does."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [*PIP, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={folder}", DISTRIBUTION],

@@ -4,19 +4,6 @@ import re
 
 from tests.support.process import ROOT
 
-# Named in pages and workflows, and brought by other branches. TO DELETE once those are merged, with its uses.
-COMING = {
-    "azure-package",
-    "image",
-    "sbom",
-    "audit",
-    "spec-changelog",
-    "spec-diff",
-    "spec-release",
-    "docs",
-    "clients",
-}
-
 
 def targets() -> set[str]:
     """List the targets that `make` alone lists, itself left out."""

@@ -16,7 +16,7 @@ WINGS = [
     "handlers",
     "parts",
     "main",
-    "workers server",
+    "workers server functions",
     "serving doctor",
     "command_line",
     "__main__",
@@ -37,6 +37,7 @@ MODULES = {
         "excerpt head query",
         "contract",
         "authentication deployment dispatcher participants publication request_body request_id",
+        "invocations",
         "shedding throttling",
         "errors framing validation",
         "cors protocol",
@@ -51,7 +52,8 @@ MODULES = {
         "command",
     ],
     "settings": [
-        "environment reading urls workers",
+        "environment urls workers",
+        "reading",
         "callers livekit operation server",
         "listening settings",
     ],
@@ -60,9 +62,11 @@ MODULES = {
 READERS_OF_SETTINGS = {
     "main",
     "parts",
+    "functions",
     "server",
     "serving",
     "doctor.configuration",
+    "doctor.credentials",
     "doctor.examination",
     "command_line",
 }

@@ -22,7 +22,7 @@ from app.settings.callers import METHODS
 from app.settings.settings import Settings
 from app.tokens.key_files import parse
 from tests.support.contract import assert_fits, document, schema
-from tests.support.makefile import COMING, targets
+from tests.support.makefile import targets
 from tests.support.metrics import PREFIX
 from tests.support.pages import blocks, code_in, rows, section
 from tests.support.server import make_settings, serve
@@ -173,7 +173,7 @@ def test_every_make_target_that_is_named_exists(name: str) -> None:
     """Each `make` command is a target of the Makefile."""
     named = {t for code in code_in(GUIDES[name]) for t in re.findall(r"\bmake ([a-z0-9-]+)", code)}
     named |= set(re.findall(r"^\$ make ([a-z0-9-]+)", GUIDES[name], re.MULTILINE))
-    assert named <= targets() | COMING
+    assert named <= targets()
 
 
 def test_every_make_target_is_explained() -> None:

@@ -75,6 +75,37 @@ def test_blank_credentials_are_missing(monkeypatch: pytest.MonkeyPatch, blank: s
     assert Settings.from_environment().missing_credentials == ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
 
 
+VAULT_REFERENCES = [
+    "@Microsoft.KeyVault(SecretUri=https://vault.example.com/secrets/livekit)",
+    " @microsoft.keyvault(VaultName=vault;SecretName=livekit)",
+]
+
+
+@pytest.mark.parametrize("reference", VAULT_REFERENCES)
+@pytest.mark.parametrize("name", ["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"])
+def test_a_reference_to_a_vault_is_no_credential(
+    monkeypatch: pytest.MonkeyPatch, name: str, reference: str
+) -> None:
+    """Azure leaves it as it is where it cannot resolve it; nothing is signed with it, or named by it."""
+    monkeypatch.setenv("LIVEKIT_API_KEY", "key")
+    monkeypatch.setenv("LIVEKIT_API_SECRET", "secret")
+    assert not Settings.from_environment().unresolved_credentials
+    monkeypatch.setenv(name, reference)
+    settings = Settings.from_environment()
+    assert getattr(settings, name.lower()) is None
+    assert settings.missing_credentials == settings.unresolved_credentials == (name,)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(map(str.upper, Settings.model_fields.keys() - {"livekit_api_key", "livekit_api_secret"}))
+)
+def test_any_other_setting_that_is_a_reference_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It may be what keeps callers out: the service does not start with something else."""
+    monkeypatch.setenv(name, VAULT_REFERENCES[0])
+    with pytest.raises(InvalidSettings, match=rf"{name}: is a Key Vault reference that was not resolved"):
+        Settings.from_environment()
+
+
 def test_white_space_around_credentials_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret that was read from a file often ends in a newline."""
     monkeypatch.setenv("LIVEKIT_API_KEY", " key\n")

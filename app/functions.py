@@ -1,0 +1,45 @@
+"""The service in Azure Functions: without a server, a port or a process of its own."""
+
+import logging
+
+from starlette.types import ASGIApp
+
+from app.main import create_app, report
+from app.operation import logs
+from app.settings.settings import Settings
+from app.wire.invocations import Invocations
+
+logger = logging.getLogger(__name__)
+
+# Not HOST and PORT: an image of the platform may have them set.
+_OF_A_SERVER = frozenset(
+    {
+        "drain_seconds",
+        "forwarded_allow_ips",
+        "head_timeout_seconds",
+        "max_in_flight",
+        "metrics_port",
+        "root_path",
+        "shutdown_grace_seconds",
+        "workers",
+    }
+)
+
+
+def app_from_environment() -> ASGIApp:
+    """Put the service together as the App Settings say; its log is that of the Functions host.
+
+    Raises:
+        InvalidSettings: the environment cannot be used.
+        TokensDiffer: see main.create_app.
+        UnusableSecret: likewise.
+    """
+    settings = Settings.from_environment()
+    logs.hand_to_host(settings.log_level, settings.log_format)
+    report(settings)
+    if ignored := sorted(settings.model_fields_set & _OF_A_SERVER):
+        logger.warning("Without effect on Azure Functions: %s.", ", ".join(map(str.upper, ignored)))
+    if settings.metrics_port is not None:
+        # Who wanted metrics on another port did not want them on this one.
+        settings = settings.model_copy(update={"metrics": False})
+    return Invocations(create_app(settings))

@@ -1,0 +1,153 @@
+"""The service as Azure Functions has it: what it reads, and where its log goes."""
+
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from app.functions import app_from_environment
+from app.settings.reading import InvalidSettings
+from app.settings.settings import Settings
+
+REFERENCE = "@Microsoft.KeyVault(SecretUri=https://tokens.vault.azure.net/secrets/livekit)"
+
+
+class HostLog(logging.Handler):
+    """The handler that a host has set before the app is loaded."""
+
+    def __init__(self) -> None:
+        """Begin without lines."""
+        super().__init__()
+        self.lines: list[tuple[str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line, and its logger."""
+        self.lines.append((record.name, self.format(record)))
+
+
+@pytest.fixture
+def host_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostLog]:
+    """A host's log, which gets every line once the app is loaded; and an environment without settings."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    handler, root = HostLog(), logging.getLogger()
+    level = root.level
+    yield handler
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+def loaded(host_log: HostLog) -> ASGIApp:
+    """Load the app where the host's handler is the only one, as in a worker; pytest's own come back."""
+    root = logging.getLogger()
+    others, root.handlers = root.handlers, [host_log]
+    try:
+        return app_from_environment()
+    finally:
+        assert root.handlers == [host_log]
+        root.handlers = [*others, host_log]
+
+
+async def test_lines_go_to_the_log_of_the_host(host_log: HostLog) -> None:
+    """As JSON; its handler stays, and files them under the request by itself."""
+    transport = httpx.ASGITransport(loaded(host_log))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost/api") as client:
+        await client.get("/health/live")
+    (line,) = (json.loads(line) for name, line in host_log.lines if name == "app.audit")
+    assert line["path"] == "/api/health/live"
+
+
+def test_lines_may_be_text(host_log: HostLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who reads them with `func start`."""
+    monkeypatch.setenv("LOG_FORMAT", "text")
+    loaded(host_log)
+    assert any("WARNING app.main: AUTH is none" in line for _, line in host_log.lines)
+
+
+def test_the_host_s_own_lines_have_no_token(host_log: HostLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At DEBUG, Azure's library logs what is answered."""
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    loaded(host_log)
+    answer = b'{"token":"eyJhbGciOiJIUzI1NiJ9.e30.c2ln"}'
+    host_log.emit(logging.makeLogRecord({"name": "root", "msg": "Received %s", "args": (answer,)}))
+    assert "[token]" in host_log.lines[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, []),
+        ({"HOST": "0.0.0.0", "PORT": "80"}, []),  # noqa: S104  # nothing listens there
+        ({"WORKERS": "2"}, ["Without effect on Azure Functions: WORKERS."]),
+        (
+            {"MAX_IN_FLIGHT": "1", "DRAIN_SECONDS": "1"},
+            ["Without effect on Azure Functions: DRAIN_SECONDS, MAX_IN_FLIGHT."],
+        ),
+    ],
+)
+def test_what_does_nothing_is_named(
+    host_log: HostLog, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: list[str]
+) -> None:
+    """An operator who sets it takes it for in force; but an image may have HOST and PORT set."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    loaded(host_log)
+    lines = [json.loads(line)["message"] for name, line in host_log.lines if name == "app.functions"]
+    assert lines == said
+
+
+@pytest.mark.parametrize(("port", "status"), [(None, 200), ("9464", 404)])
+async def test_metrics_for_another_port_are_not_for_everybody(
+    host_log: HostLog, monkeypatch: pytest.MonkeyPatch, port: str | None, status: int
+) -> None:
+    """There is no other port, and who wanted one did not want them among the operations."""
+    if port:
+        monkeypatch.setenv("METRICS_PORT", port)
+    transport = httpx.ASGITransport(loaded(host_log))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost/api") as client:
+        assert (await client.get("/metrics")).status_code == status
+
+
+def test_a_reference_that_was_not_resolved_is_said_once(
+    host_log: HostLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the name of the variable, in one line."""
+    monkeypatch.setenv("LIVEKIT_API_KEY", "key")
+    monkeypatch.setenv("LIVEKIT_API_SECRET", REFERENCE)
+    loaded(host_log)
+    lines: list[dict[str, Any]] = [json.loads(line) for _, line in host_log.lines]
+    assert [line["message"] for line in lines if line["level"] == "ERROR"] == [
+        "No token can be issued: the Key Vault reference in LIVEKIT_API_SECRET was not resolved."
+    ]
+
+
+def test_settings_that_cannot_be_used_end_the_load(
+    host_log: HostLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they end a process."""
+    monkeypatch.setenv("API_KEY_DIGESTS", REFERENCE)
+    with pytest.raises(InvalidSettings, match="API_KEY_DIGESTS: is a Key Vault reference"):
+        loaded(host_log)
+
+
+def test_loading_asks_nobody(host_log: HostLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cold start waits for no network: the issuer and Redis are asked once there is a request."""
+    asked: list[object] = []
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, lambda _socket, address: asked.append(address))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **_: asked.append(arguments))
+    for name, value in {
+        "AUTH": "oidc",
+        "OIDC_ISSUER": "https://login.example.com",
+        "OIDC_AUDIENCE": "tokens",
+        "RATE_LIMIT": "1/minute",
+        "RATE_LIMIT_STORAGE": "redis://redis.example.com:6379",
+    }.items():
+        monkeypatch.setenv(name, value)
+    loaded(host_log)
+    assert not asked
