@@ -198,9 +198,6 @@ spec-release: $(BIN)/.dev $(OASDIFF)  ## Keep the contract in spec/released/ as 
 version: $(BIN)/.dev  ## Write VERSION, or the next major, minor or patch one, wherever a version is written
 	$(BIN)/bump-my-version bump $(if $(filter major minor patch,$(VERSION)),,--new-version) $(VERSION)
 
-ACTIONLINT_VERSION := v1.7.12
-ACTIONLINT := .cache/actionlint/$(ACTIONLINT_VERSION)/actionlint
-
 lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into the lock files
 	$(LOCK) --universal --output-file requirements.lock pyproject.toml
 	$(LOCK) --universal --constraint requirements.lock --group dev --extra otel \

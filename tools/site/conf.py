@@ -25,7 +25,14 @@ _CHAPTERS = {
         "docs/operations",
         "deploy/*",
     ),
-    "Judge it": ("docs/security", "docs/architecture", "benchmarks/RESULTS", "spec/CHANGELOG", "CHANGELOG"),
+    "Judge it": (
+        "docs/security",
+        "SECURITY",
+        "docs/architecture",
+        "benchmarks/RESULTS",
+        "spec/CHANGELOG",
+        "CHANGELOG",
+    ),
     "Change it": ("CONTRIBUTING", "docs/contribute"),
     "Decisions": ("docs/decisions/*",),
     "More": ("*",),
@@ -41,6 +48,7 @@ root_doc = _INDEX
 include_patterns = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "benchmarks/RESULTS.md",
     "clients/**/README.md",
     "deploy/**/README.md",
