@@ -174,6 +174,7 @@ def base_image(podman: Podman) -> str:
 
     Raises:
         PodmanFailed: it could not be made.
+        PodmanUnavailable: nothing can be run in it.
     """
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
     name = f"localhost/debian-with-python:{suite}"
@@ -196,6 +197,10 @@ def base_image(podman: Podman) -> str:
             archive = Path(folder) / "root.tar"
             _run(["tar", "--create", "--file", archive, "--directory", root, "."], os.environ, _SECONDS)
             podman("import", "--quiet", archive, name)
+    try:
+        podman("run", "--rm", "--network=none", name, "true")
+    except PodmanFailed as failure:
+        raise PodmanUnavailable(f"this machine runs no containers: {failure}") from None
     return name
 
 
@@ -208,6 +213,7 @@ def service_image(podman: Podman, folder: Path) -> str:
 
     Raises:
         PodmanFailed: it could not be built.
+        PodmanUnavailable: see base_image.
     """
     name = "localhost/livekit-token-api:test"
     settings = (f"BASE={base_image(podman)}", f"IMAGE={name}", f"BUILD_FLAGS={_way_to_packages(folder)}")
