@@ -101,7 +101,10 @@ def podman() -> Podman:
 @pytest.fixture(scope="session")
 def image(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The image of the service, as `make image` builds it."""
-    return service_image(podman, tmp_path_factory.mktemp("build"))
+    try:
+        return service_image(podman, tmp_path_factory.mktemp("build"))
+    except PodmanUnavailable as unavailable:
+        give_up(str(unavailable))
 
 
 @pytest.fixture(scope="session")

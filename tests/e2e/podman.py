@@ -26,11 +26,13 @@ _HELPERS = ("netavark", "aardvark-dns")
 _FOLDERS_OF_HELPERS = "/usr/lib/podman:/usr/libexec/podman"
 _PACKAGES = "python3,ca-certificates"
 # What Debian's slim images leave out.
-_LEFT_OUT = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man")
+_LEFT_OUT = (
+    *("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man"),
+    *("var/cache", "var/lib/apt/lists", "var/log"),
+)
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # Not those that name folders of this machine.
 _SETTINGS_OF_PIP = {"extra-index-url", "index-url", "proxy", "timeout", "trusted-host"}
-_CACHES = ("var/cache", "var/lib/apt/lists", "var/log")
 # Podman would ask for more than a machine may allow; keep no journal; write logs where it can read them.
 _CONFIGURATION = f"""
 [containers]
@@ -160,9 +162,9 @@ def find_podman() -> Podman:
 
 
 @contextmanager
-def running(podman: Podman, image: str, *options: str, command: Sequence[str] = ()) -> Iterator[Container]:
+def running(podman: Podman, image: str, *options: str) -> Iterator[Container]:
     """Start a container, and remove it at the end, whatever it does."""
-    container = Container(podman, podman("run", "--detach", *options, image, *command).strip())
+    container = Container(podman, podman("run", "--detach", *options, image).strip())
     try:
         yield container
     finally:
@@ -174,6 +176,7 @@ def base_image(podman: Podman) -> str:
 
     Raises:
         PodmanFailed: it could not be made.
+        PodmanUnavailable: nothing can be run in it.
     """
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
     name = f"localhost/debian-with-python:{suite}"
@@ -189,13 +192,16 @@ def base_image(podman: Podman) -> str:
                 _mirror(suite),
             ]
             _run(command, os.environ, _BUILD_SECONDS)
-            for contents in (_LEFT_OUT, _CACHES):
-                for path in contents:
-                    shutil.rmtree(root / path)
-                    (root / path).mkdir()
+            for path in _LEFT_OUT:
+                shutil.rmtree(root / path)
+                (root / path).mkdir()
             archive = Path(folder) / "root.tar"
             _run(["tar", "--create", "--file", archive, "--directory", root, "."], os.environ, _SECONDS)
             podman("import", "--quiet", archive, name)
+    try:
+        podman("run", "--rm", "--network=none", name, "true")
+    except PodmanFailed as failure:
+        raise PodmanUnavailable(f"this machine runs no containers: {failure}") from None
     return name
 
 
@@ -208,6 +214,7 @@ def service_image(podman: Podman, folder: Path) -> str:
 
     Raises:
         PodmanFailed: it could not be built.
+        PodmanUnavailable: see base_image.
     """
     name = "localhost/livekit-token-api:test"
     settings = (f"BASE={base_image(podman)}", f"IMAGE={name}", f"BUILD_FLAGS={_way_to_packages(folder)}")

@@ -14,9 +14,18 @@ from pathlib import Path
 
 import httpx
 import jwt
+import pytest
 
 from tests.e2e.livekit_server import LiveKitServer
-from tests.e2e.podman import Container, Podman, base_image, running
+from tests.e2e.podman import (
+    Container,
+    Podman,
+    PodmanFailed,
+    PodmanUnavailable,
+    base_image,
+    find_podman,
+    running,
+)
 from tests.support import run_log
 from tests.support.collector import collecting
 from tests.support.load import READY, Client, Tally, ask_on
@@ -113,6 +122,23 @@ def probe(podman: Podman, image: str, *options: str) -> dict[str, list[str]]:
     """Tell what a container's user finds in it; see PROBE."""
     found = podman("run", "--rm", "--network=none", "--entrypoint=python3", *options, image, "-c", PROBE)
     return dict(json.loads(found))
+
+
+def test_without_podman_the_reason_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A PATH with nothing in it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PodmanUnavailable, match="no podman and no runc and no debootstrap: install it"):
+        find_podman()
+
+
+def test_a_build_that_fails_is_reported_with_its_last_words(podman: Podman, tmp_path: Path) -> None:
+    """That is a failure, never a reason to skip."""
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text(f"FROM {base_image(podman)}\nRUN echo out of luck; exit 3\n")
+    with pytest.raises(PodmanFailed, match=r"podman ended with status 3:\n(?s:.*)out of luck"):
+        podman("build", "--file", dockerfile, tmp_path)
 
 
 def test_the_image_is_small(podman: Podman, image: str) -> None:
