@@ -164,7 +164,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
 def test_every_file_that_is_named_exists(name: str) -> None:
     """What is set as code and looks like a path of the repository is one."""
     for code in code_in(GUIDES[name]):
-        if re.fullmatch(r"(app|benchmarks|deploy|docs|examples|spec|tests)/[\w./-]*", code):
+        if re.fullmatch(r"(app|benchmarks|deploy|docs|examples|spec|tests|tools)/[\w./-]*", code):
             assert (ROOT / code).exists(), code
 
 

@@ -56,7 +56,8 @@ include_patterns = [
     "spec/CHANGELOG.md",
 ]
 # Sphinx looks into every folder that is not left out.
-exclude_patterns = ["**/node_modules", "**/.*", "**/__pycache__", "app", "dist", "tests"]
+_left_out = ["node_modules", ".*", "__pycache__", "dist"]
+exclude_patterns = ["app", "tests", *_left_out, *(f"**/{name}" for name in _left_out)]
 nitpicky = True
 # Examples are cut short, and in languages that only GitHub knows: they may stay without colours.
 suppress_warnings = ["misc.highlighting_failure"]
