@@ -56,6 +56,7 @@ const others: Record<string, [Answer, number]> = {
   "a proxy's page": [html(404), 404],
   "the page of another server": [html(200), 200],
   "JSON of another form": [json(403, { error: "forbidden" }), 403],
+  "another service's error": [json(403, { errorCode: "FORBIDDEN", message: "No." }), 403],
   "no object": [json(200, "token"), 200],
   nothing: [(response) => response.writeHead(204).end(), 204],
 };
