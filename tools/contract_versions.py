@@ -27,7 +27,7 @@ _HEAD = """\
 # Changelog of the contract
 
 `make spec-changelog` writes it, from the contract and its versions in `spec/released/`. Which change takes
-which version is in [the guide](../docs/contribute.md#release-the-contract).
+which version is in [the guide](../docs/contribute.md#which-version).
 """
 
 

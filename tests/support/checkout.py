@@ -10,7 +10,7 @@ from tests.support import run_log
 from tests.support.process import ROOT
 
 _LEFT_OUT = (
-    ".git", ".venv*", ".env", ".cache", ".*_cache", ".coverage*", ".hypothesis", ".schemathesis",
+    ".git", "dist", ".venv*", ".env", ".cache", ".*_cache", ".coverage*", ".hypothesis", ".schemathesis",
     "__pycache__", "node_modules",
 )  # fmt: skip
 _DEADLINE_SECONDS = 120

@@ -18,7 +18,7 @@ PLACES = [
     ("spec/token-api.openapi.yaml", r"^ {10}example: (?=\d+\.\d+\.\d+$)"),
     ("clients/typescript/package.json", r'^  "version": '),
     ("clients/typescript/package-lock.json", r'^(?:  |(?<="livekit-token-api-client",\n)      )"version": '),
-    ("deploy/container/*.y*ml", r"livekit-token-api:"),
+    ("deploy/container/*.y*ml", r"(?:livekit-token-api:|VERSION: )"),
     ("deploy/kubernetes/**/*.y*ml", r"(?:livekit-token-api:|\bnewTag: )"),
 ]
 
