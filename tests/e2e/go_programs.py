@@ -11,7 +11,7 @@ PROGRAMS = {
     "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0",
 }
 _BUILD_FOLDER = Path(__file__).parent.parent.parent / ".cache" / "kubernetes"
-_BUILD_SECONDS = 600
+_BUILD_SECONDS = 900
 
 
 class ProgramUnavailable(Exception):
@@ -28,14 +28,19 @@ def find_program(name: str) -> Path:
     # A folder for each version, so that what is in it needs no look.
     built = _BUILD_FOLDER / module.rpartition("@")[2] / name
     if not built.exists():
-        _build(module, built.parent)
+        install(module, built.parent)
     return built
 
 
-def _build(module: str, folder: Path) -> None:
+def install(module: str, folder: Path) -> None:
+    """Have Go build a module's program into a folder.
+
+    Raises:
+        ProgramUnavailable: Go is not there, or could not build it.
+    """
     go = shutil.which("go")
     if go is None:
-        raise ProgramUnavailable(f"go is not on the PATH, which builds {module} once")
+        raise ProgramUnavailable(f"go is not on the PATH, which would build {module} once")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         subprocess.run(

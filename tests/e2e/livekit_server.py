@@ -1,7 +1,6 @@
 """A real LiveKit server on the loopback interface. Knows nothing of pytest."""
 
 import http.client
-import os
 import secrets
 import shutil
 import socket
@@ -15,12 +14,13 @@ from pathlib import Path
 
 import yaml
 
+from tests.e2e.go_programs import ProgramUnavailable, install
+
 VERSION = "1.13.5"
 MODULE = f"github.com/livekit/livekit-server/cmd/server@v{VERSION}"
 BUILD_FOLDER = Path(__file__).parent.parent.parent / ".cache" / "livekit"
 
 _LOOPBACK = "127.0.0.1"
-_BUILD_SECONDS = 900
 _START_SECONDS = 20
 _STOP_SECONDS = 5
 
@@ -106,7 +106,10 @@ def find_binary() -> Path:
         return Path(installed)
     built = BUILD_FOLDER / "server"
     if not _is_current(built):
-        _build()
+        try:
+            install(MODULE, BUILD_FOLDER)
+        except ProgramUnavailable as unavailable:
+            raise LiveKitUnavailable(f"livekit-server is not on the PATH, and {unavailable}") from None
     return built
 
 
@@ -119,28 +122,6 @@ def _is_current(binary: Path) -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     return answer.stdout.split()[-1:] == [VERSION]
-
-
-def _build() -> None:
-    go = shutil.which("go")
-    if go is None:
-        raise LiveKitUnavailable(
-            "neither livekit-server nor go is on the PATH: install one of them (Go builds the server once)"
-        )
-    BUILD_FOLDER.mkdir(parents=True, exist_ok=True)
-    try:
-        subprocess.run(
-            [go, "install", MODULE],
-            env={**os.environ, "GOBIN": str(BUILD_FOLDER)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_BUILD_SECONDS,
-        )
-    except subprocess.CalledProcessError as error:
-        raise LiveKitUnavailable(f"`go install {MODULE}` failed:\n{error.stderr[-2000:]}") from None
-    except subprocess.TimeoutExpired:
-        raise LiveKitUnavailable(f"`go install {MODULE}` took more than {_BUILD_SECONDS} seconds") from None
 
 
 def _free_ports() -> tuple[int, int]:

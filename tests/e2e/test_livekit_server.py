@@ -29,7 +29,7 @@ def _install(folder: Path, name: str, script: str) -> None:
 def test_without_livekit_and_go_the_reason_says_what_to_install(nothing_installed: Path) -> None:
     """There is no server, and no way to build one."""
     assert list(nothing_installed.iterdir()) == []
-    with pytest.raises(LiveKitUnavailable, match="neither livekit-server nor go is on the PATH"):
+    with pytest.raises(LiveKitUnavailable, match="livekit-server is not on the PATH, and go is not"):
         livekit_server.find_binary()
 
 
