@@ -40,6 +40,6 @@ def app_from_environment() -> ASGIApp:
     if ignored := sorted(settings.model_fields_set & _OF_A_SERVER):
         logger.warning("Without effect on Azure Functions: %s.", ", ".join(map(str.upper, ignored)))
     if settings.metrics_port is not None:
-        # Who wanted metrics on another port did not want them on this one.
+        # Nobody could reach it, and of several processes of an instance the second could not open it.
         settings = settings.model_copy(update={"metrics": False})
     return Invocations(create_app(settings))

@@ -1,5 +1,6 @@
 """The service as Azure Functions has it: what it reads, and where its log goes."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 from app.functions import app_from_environment
 from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
+from tests.support.process import free_port
 
 REFERENCE = "@Microsoft.KeyVault(SecretUri=https://tokens.vault.azure.net/secrets/livekit)"
 
@@ -101,16 +103,24 @@ def test_what_does_nothing_is_named(
     assert lines == said
 
 
-@pytest.mark.parametrize(("port", "status"), [(None, 200), ("9464", 404)])
-async def test_metrics_for_another_port_are_not_for_everybody(
-    host_log: HostLog, monkeypatch: pytest.MonkeyPatch, port: str | None, status: int
-) -> None:
-    """There is no other port, and who wanted one did not want them among the operations."""
-    if port:
-        monkeypatch.setenv("METRICS_PORT", port)
-    transport = httpx.ASGITransport(loaded(host_log))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost/api") as client:
-        assert (await client.get("/metrics")).status_code == status
+async def test_no_port_is_opened_for_metrics(host_log: HostLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could reach it; nor are they among the operations, as nobody wanted them there."""
+    port = free_port()
+    monkeypatch.setenv("METRICS_PORT", str(port))
+    app = loaded(host_log)
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    await told.put({"type": "lifespan.startup"})
+    serving = asyncio.ensure_future(app({"type": "lifespan"}, told.get, heard.put))
+    assert (await heard.get())["type"] == "lifespan.startup.complete"
+    with pytest.raises(OSError, match="Connect"):
+        await asyncio.open_connection("127.0.0.1", port)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://localhost/api"
+    ) as client:
+        assert (await client.get("/metrics")).status_code == 404
+    await told.put({"type": "lifespan.shutdown"})
+    await serving
 
 
 def test_a_reference_that_was_not_resolved_is_said_once(
