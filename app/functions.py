@@ -6,6 +6,7 @@ from starlette.types import ASGIApp
 
 from app.main import create_app, report
 from app.operation import logs
+from app.operation.log_writer import LogWriter
 from app.settings.settings import Settings
 from app.wire.invocations import Invocations
 
@@ -14,6 +15,7 @@ logger = logging.getLogger(__name__)
 # Not HOST and PORT: an image of the platform may have them set.
 _OF_A_SERVER = frozenset(
     {
+        "body_timeout_seconds",
         "drain_seconds",
         "forwarded_allow_ips",
         "head_timeout_seconds",
@@ -27,7 +29,7 @@ _OF_A_SERVER = frozenset(
 
 
 def app_from_environment() -> ASGIApp:
-    """Put the service together as the App Settings say; its log is that of the Functions host.
+    """Put the service together as the App Settings say; its log is that of the host, if there is one.
 
     Raises:
         InvalidSettings: the environment cannot be used.
@@ -35,11 +37,19 @@ def app_from_environment() -> ASGIApp:
         UnusableSecret: likewise.
     """
     settings = Settings.from_environment()
-    logs.hand_to_host(settings.log_level, settings.log_format)
+    log = _configure_log(settings)
     report(settings)
     if ignored := sorted(settings.model_fields_set & _OF_A_SERVER):
         logger.warning("Without effect on Azure Functions: %s.", ", ".join(map(str.upper, ignored)))
     if settings.metrics_port is not None:
-        # Who wanted metrics on another port did not want them on this one.
+        # Nobody could reach it, and of several processes of an instance the second could not open it.
         settings = settings.model_copy(update={"metrics": False})
-    return Invocations(create_app(settings))
+    return Invocations(create_app(settings, log=log))
+
+
+def _configure_log(settings: Settings) -> LogWriter | None:
+    if logging.getLogger().handlers:
+        logs.hand_to_host(settings.log_level, settings.log_format)
+        return None
+    # A host that has no handler collects what is on standard output.
+    return logs.configure(settings.log_level, settings.log_format)

@@ -147,13 +147,13 @@ def app_from_environment() -> ConnexionMiddleware:
 def report(settings: Settings) -> None:
     """Say in the log what the operator should mend; whoever starts the service says it once."""
     secret = settings.livekit_api_secret
-    if settings.unresolved_credentials:
-        logger.error(
-            "No token can be issued: the Key Vault reference in %s was not resolved.",
-            " and ".join(settings.unresolved_credentials),
-        )
-    elif settings.missing_credentials:
-        logger.error("No token can be issued: set %s.", " and ".join(settings.missing_credentials))
+    unresolved = settings.unresolved_credentials
+    unset = [name for name in settings.missing_credentials if name not in unresolved]
+    if unresolved:
+        names = " and ".join(unresolved)
+        logger.error("No token can be issued: the Key Vault reference in %s was not resolved.", names)
+    if unset:
+        logger.error("No token can be issued: set %s.", " and ".join(unset))
     elif secret and len(secret.get_secret_value().encode()) < STRONG_SECRET_BYTES:
         logger.warning("LIVEKIT_API_SECRET is weak: use at least %d bytes.", STRONG_SECRET_BYTES)
     if settings.livekit_url is None:

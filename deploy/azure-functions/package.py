@@ -46,7 +46,7 @@ def build(python: str, folder: Path) -> Path:
         _install(of_python, stage / PACKAGES)
         # The platform mounts the package to be read only: without this, each start compiles all of it anew.
         _compile(python, stage)
-        _write(stage, package)
+        write(stage, package)
     return package
 
 
@@ -69,7 +69,8 @@ def _output(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()  # noqa: S603
 
 
-def _write(stage: Path, package: Path) -> None:
+def write(stage: Path, package: Path) -> None:
+    """Write what is in a folder as a package, the same bytes whenever and by whomever it is done."""
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(_shipped(stage)):
             entry = zipfile.ZipInfo(file.relative_to(stage).as_posix(), _NO_TIME)

@@ -2584,6 +2584,42 @@ FAULTS = [
         ),
     ),
     *_in(
+        "app/settings/livekit.py",
+        "unit/test_settings.py unit/test_functions.py",
+        (
+            "a reference is a credential",
+            "        if is_vault_reference(value):\n            return None\n",
+            "",
+        ),
+    ),
+    *_in(
+        "app/settings/reading.py",
+        "unit/test_settings.py",
+        (
+            "a reference is a setting",
+            "        if is_vault_reference(value):\n",
+            "        if value is None:\n",
+        ),
+    ),
+    *_in(
+        "app/wire/invocations.py",
+        "unit/wire/test_invocations.py",
+        ("a client says who it is", 'rpartition(",")[2]', 'partition(",")[0]'),
+        ("a caller's trace stays beside the platform's", 'if header[0] != b"traceparent"', "if header"),
+        ("log lines have no trace", "                logs.trace_context.set(", "                dict("),
+    ),
+    *_in(
+        "app/operation/logs.py",
+        "unit/test_functions.py",
+        ("the host's own lines show tokens", "        handler.setFormatter(formatter)\n", "        pass\n"),
+    ),
+    *_in(
+        "app/functions.py",
+        "unit/test_functions.py",
+        ("a port is opened that nobody reaches", 'update={"metrics": False}', "update={}"),
+        ("nobody is told what does nothing", "settings.model_fields_set & _OF_A_SERVER", "()"),
+    ),
+    *_in(
         "app/doctor/report.py",
         "unit/doctor/test_report.py",
         ("a secret is shown that turned up somewhere", "without_secrets(text, secrets)", "text"),

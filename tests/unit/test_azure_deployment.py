@@ -1,7 +1,11 @@
 """The files of the function app beside its code: they say what the service and the platform understand."""
 
+import importlib.util
 import json
+import os
 import re
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +65,26 @@ def test_what_ships_is_what_is_locked() -> None:
     shipped = set(pinned.findall((FOLDER / "requirements.txt").read_text(encoding="utf-8")))
     assert lock <= shipped
     assert {name.split("==")[0] for name in shipped - lock} <= {"azure-functions", "werkzeug", "markupsafe"}
+
+
+def test_the_same_files_are_the_same_package(tmp_path: Path) -> None:
+    """Whenever they were written, and for whom; scripts and locks stay out."""
+    spec = importlib.util.spec_from_file_location("package", FOLDER / "package.py")
+    assert spec
+    assert spec.loader
+    package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    built = []
+    for number, mode in enumerate((0o600, 0o644)):
+        stage = tmp_path / str(number)
+        for name in ("function_app.py", "b/a.py", ".python_packages/lib/site-packages/bin/tool", "b/.lock"):
+            file = stage / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(name, encoding="utf-8")
+            file.chmod(mode)
+            os.utime(file, (number, number))
+        package.write(stage, tmp_path / f"{number}.zip")
+        built.append((tmp_path / f"{number}.zip").read_bytes())
+    assert built[0] == built[1]
+    with zipfile.ZipFile(tmp_path / "0.zip") as archive:
+        assert archive.namelist() == ["b/a.py", "function_app.py"]

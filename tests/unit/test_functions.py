@@ -1,5 +1,6 @@
 """The service as Azure Functions has it: what it reads, and where its log goes."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -11,8 +12,10 @@ import pytest
 from starlette.types import ASGIApp
 
 from app.functions import app_from_environment
+from app.operation import logs
 from app.settings.reading import InvalidSettings
 from app.settings.settings import Settings
+from tests.support.process import free_port
 
 REFERENCE = "@Microsoft.KeyVault(SecretUri=https://tokens.vault.azure.net/secrets/livekit)"
 
@@ -69,6 +72,21 @@ def test_lines_may_be_text(host_log: HostLog, monkeypatch: pytest.MonkeyPatch) -
     assert any("WARNING app.main: AUTH is none" in line for _, line in host_log.lines)
 
 
+@pytest.mark.usefixtures("host_log")
+def test_without_a_log_of_the_host_lines_go_to_standard_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No audit line is lost because a host hears by other means."""
+    configured: list[tuple[str, str]] = []
+    monkeypatch.setattr(logs, "configure", lambda *arguments: configured.append(arguments))
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    root = logging.getLogger()
+    others, root.handlers = root.handlers, []
+    try:
+        app_from_environment()
+    finally:
+        root.handlers = others
+    assert configured == [("WARNING", "auto")]
+
+
 def test_the_host_s_own_lines_have_no_token(host_log: HostLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """At DEBUG, Azure's library logs what is answered."""
     monkeypatch.setenv("LOG_LEVEL", "DEBUG")
@@ -101,28 +119,40 @@ def test_what_does_nothing_is_named(
     assert lines == said
 
 
-@pytest.mark.parametrize(("port", "status"), [(None, 200), ("9464", 404)])
-async def test_metrics_for_another_port_are_not_for_everybody(
-    host_log: HostLog, monkeypatch: pytest.MonkeyPatch, port: str | None, status: int
-) -> None:
-    """There is no other port, and who wanted one did not want them among the operations."""
-    if port:
-        monkeypatch.setenv("METRICS_PORT", port)
-    transport = httpx.ASGITransport(loaded(host_log))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost/api") as client:
-        assert (await client.get("/metrics")).status_code == status
+async def test_no_port_is_opened_for_metrics(host_log: HostLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could reach it; nor are they among the operations, as nobody wanted them there."""
+    port = free_port()
+    monkeypatch.setenv("METRICS_PORT", str(port))
+    app = loaded(host_log)
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    await told.put({"type": "lifespan.startup"})
+    serving = asyncio.ensure_future(app({"type": "lifespan"}, told.get, heard.put))
+    assert (await heard.get())["type"] == "lifespan.startup.complete"
+    with pytest.raises(OSError, match="Connect"):
+        await asyncio.open_connection("127.0.0.1", port)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://localhost/api"
+    ) as client:
+        assert (await client.get("/metrics")).status_code == 404
+    await told.put({"type": "lifespan.shutdown"})
+    await serving
 
 
+@pytest.mark.parametrize(
+    ("key", "also"), [("key", []), ("", ["No token can be issued: set LIVEKIT_API_KEY."])]
+)
 def test_a_reference_that_was_not_resolved_is_said_once(
-    host_log: HostLog, monkeypatch: pytest.MonkeyPatch
+    host_log: HostLog, monkeypatch: pytest.MonkeyPatch, key: str, also: list[str]
 ) -> None:
-    """By the name of the variable, in one line."""
-    monkeypatch.setenv("LIVEKIT_API_KEY", "key")
+    """By the name of the variable, in one line; what is not set at all, in another."""
+    monkeypatch.setenv("LIVEKIT_API_KEY", key)
     monkeypatch.setenv("LIVEKIT_API_SECRET", REFERENCE)
     loaded(host_log)
     lines: list[dict[str, Any]] = [json.loads(line) for _, line in host_log.lines]
     assert [line["message"] for line in lines if line["level"] == "ERROR"] == [
-        "No token can be issued: the Key Vault reference in LIVEKIT_API_SECRET was not resolved."
+        "No token can be issued: the Key Vault reference in LIVEKIT_API_SECRET was not resolved.",
+        *also,
     ]
 
 
