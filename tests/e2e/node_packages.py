@@ -20,11 +20,11 @@ def install(folder: Path) -> None:
     Raises:
         NpmUnavailable: npm is not here, or it failed.
     """
+    if shutil.which("npm") is None:
+        raise NpmUnavailable("npm is not on the PATH: install Node 20 or newer")
     installed = folder / "node_modules" / ".package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= (folder / "package-lock.json").stat().st_mtime:
         return
-    if shutil.which("npm") is None:
-        raise NpmUnavailable("npm is not on the PATH: install Node 20 or newer")
     answer = _start(folder, "npm", "ci", *_QUIET)
     if answer.returncode != 0:
         raise NpmUnavailable(f"`npm ci` failed in {folder}:\n{answer.stdout[-2000:]}")

@@ -2,7 +2,7 @@ export type { CallOptions, Credential, TokenClientOptions, TokenOptions } from "
 export { TokenClient } from "./client.js";
 export type { ErrorCode, TokenClientError } from "./errors.js";
 export { failureOf, NoAnswerError, TokenApiError, UnexpectedAnswerError } from "./errors.js";
-export { BACKOFF_MS, delayBeforeRetry, LONGEST_RETRY_AFTER_SECONDS, RETRIES } from "./retry.js";
+export { delayBeforeRetry } from "./retry.js";
 export type {
   AgentDispatch,
   ConnectionDetails,

@@ -1,11 +1,11 @@
 import { NoAnswerError, TokenApiError, UnexpectedAnswerError } from "./errors.js";
 
 /** How often a request is repeated, beside the first time. */
-export const RETRIES = 2;
+const RETRIES = 2;
 /** What is waited at most before the first retry, in milliseconds; twice as much before the second. */
-export const BACKOFF_MS = 500;
+const BACKOFF_MS = 500;
 /** The longest `Retry-After` that is waited for, in seconds: whoever waits longer should know. */
-export const LONGEST_RETRY_AFTER_SECONDS = 30;
+const LONGEST_RETRY_AFTER_SECONDS = 30;
 
 /**
  * Tell how long to wait before a request is repeated.
