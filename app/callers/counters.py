@@ -60,7 +60,8 @@ class Redis:
             retry=Retry(NoBackoff(), 1),
         )
         self.storage = RedisStorage(
-            f"async+{url}",
+            # The pool knows where; limits would refuse a URL without a port.
+            "async+redis://localhost:6379",
             wrap_exceptions=True,
             implementation="redispy",
             key_prefix=_PREFIX,

@@ -70,6 +70,14 @@ async def test_a_service_without_redis_starts(caplog: pytest.LogCaptureFixture) 
     assert [record.getMessage().split(" (")[0] for record in caplog.records] == ["Requests cannot be counted"]
 
 
+@pytest.mark.parametrize("url", ["redis://redis", "rediss://:secret@redis.example.com/1", "redis://[::1]"])
+async def test_a_url_needs_no_port(url: str) -> None:
+    """Redis has one of its own: what the settings take is a place to count at."""
+    limits = RateLimits("1/hour", None, url)
+    assert not limits.is_enforced
+    await limits.close()
+
+
 async def test_several_requests_that_find_redis_away_say_it_once(caplog: pytest.LogCaptureFixture) -> None:
     """Whoever comes first; a fault of Redis is nobody's fault."""
     limits = RateLimits("9/hour", "9/hour", NOBODY)
