@@ -74,7 +74,7 @@ async def test_a_service_without_redis_starts(caplog: pytest.LogCaptureFixture) 
 async def test_a_url_needs_no_port(url: str) -> None:
     """Redis has one of its own: what the settings take is a place to count at."""
     limits = RateLimits("1/hour", None, url)
-    assert not limits.is_enforced
+    assert limits.is_enforced
     await limits.close()
 
 
