@@ -126,7 +126,7 @@ class RateLimits:
                 # What Redis counted may be lost: both begin anew.
                 for limit in self._here:
                     await limit.counters.storage.reset()
-                self._recovery = None
+                self._recovery, self._is_late = None, False
         logger.info("Requests are counted again.")
 
 

@@ -158,3 +158,19 @@ async def test_it_recovers_by_itself(
     await limits.close()
     assert caplog.messages[-1] == "Requests are counted again."
     assert len(caplog.messages) == 2
+
+
+async def test_what_was_late_is_forgotten_once_redis_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service says that it counts again, also where nobody asks for a token meanwhile."""
+    monkeypatch.setattr(rate_limits, "_RETRY_SECONDS", 0.01)
+    # So that an answer is late before Redis is given up, however busy the machine is.
+    monkeypatch.setattr(rate_limits, "_PATIENCE_SECONDS", 0)
+    server = await asyncio.start_server(silence, "127.0.0.1")
+    async with server:
+        limits = RateLimits("2/hour", None, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await limits.count("caller")
+        assert not limits.is_enforced
+        limits._there = limits._here  # noqa: SLF001  # as far as anybody can tell
+        await asyncio.wait_for(recovered(limits), 5)
+        await limits.close()
+        await asyncio.sleep(0.05)
