@@ -691,8 +691,13 @@ FAULTS = [
         ),
         (
             "nobody is limited ever after",
+            "                self._recovery, self._is_late = None, False\n",
+            "                self._is_late = False\n",
+        ),
+        (
+            "a service that counts again says that it does not",
+            "                self._recovery, self._is_late = None, False\n",
             "                self._recovery = None\n",
-            "                pass\n",
         ),
         (
             "while Redis is away each request waits for it",
