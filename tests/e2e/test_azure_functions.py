@@ -209,6 +209,7 @@ REFUSALS = [
     Refusal(Request("GET", "/api%2Ftoken"), 404, "NOT_FOUND"),
     Refusal(Request("GET", "/api/%FF"), 404, "NOT_FOUND"),
     Refusal(Request("GET", "/api/%"), 404, "NOT_FOUND"),
+    Refusal(post("/token;v=1", VALID), 404, "NOT_FOUND"),
     Refusal(Request("DELETE", "/api/token"), 405, "METHOD_NOT_ALLOWED"),
     Refusal(Request("QUERY", "/api/token"), 405, "METHOD_NOT_ALLOWED"),
     Refusal(post("/token", b" " * 16_385), 413, "PAYLOAD_TOO_LARGE"),
