@@ -40,6 +40,7 @@ OPEN = {
     "LIVEKIT_URL": LIVEKIT_URL,
     "ROOM_NAME_PREFIX": "support-",
     "MAX_IN_FLIGHT": "1",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
 }
 VALID = {"roomName": "support-4711", "participantIdentity": "alice"}
 
@@ -323,10 +324,10 @@ def test_the_log_has_what_application_insights_joins(app: FunctionApp) -> None:
     assert answer.json()["token"] not in json.dumps(app.log())
 
 
-def test_settings_of_a_server_are_named(app: FunctionApp) -> None:
+def test_settings_without_effect_are_named(app: FunctionApp) -> None:
     """Who sets what does nothing here is told so at the start."""
     (line,) = (line for line in app.log() if line["category"] == "app.functions")
-    assert "Without effect on Azure Functions: MAX_IN_FLIGHT." in line["log"]
+    assert "Without effect on Azure Functions: MAX_IN_FLIGHT, OTEL_EXPORTER_OTLP_ENDPOINT." in line["log"]
     assert line["level"] == "Warning"
 
 
