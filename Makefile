@@ -108,12 +108,15 @@ sbom: $(BIN)/.dev $(SHIPPED_ENV)  ## Write into dist/ which packages ship, and t
 		--output-file $(DIST)/livekit-token-api.cdx.json .cache/shipped
 	$(BIN)/pip-licenses --python .cache/shipped/bin/python --output-file $(DIST)/licences.txt
 
+# The lock files of a name, wherever they are; packages have some of their own.
+locked = $(filter-out node_modules/%,$(foreach name,$(1),$(wildcard $(name) */$(name) */*/$(name) */*/*/$(name))))
+
 audit: $(BIN)/.dev  ## Look for known vulnerabilities in what the lock files name; asks OSV and npm
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		--vulnerability-service osv $(if $(OSV_URL),--osv-url $(OSV_URL)) \
-		$(foreach lock,$(wildcard *.lock deploy/*/*.lock deploy/*/requirements.txt),--requirement $(lock)) \
+		$(addprefix --requirement ,$(call locked,*.lock requirements.txt)) \
 		|| { echo 'Not audited, or vulnerable: the lines above say which.' >&2; exit 1; }
-	@for lock in $(wildcard package-lock.json */*/package-lock.json); do \
+	@for lock in $(call locked,package-lock.json); do \
 		echo "npm audit: $$lock"; npm audit --package-lock-only --prefix $$(dirname $$lock) || exit 1; \
 	done
 

@@ -13,7 +13,7 @@ from app.wire.invocations import Invocations
 logger = logging.getLogger(__name__)
 
 # Not HOST and PORT: an image of the platform may have them set.
-_OF_A_SERVER = frozenset(
+_WITHOUT_EFFECT = frozenset(
     {
         "body_timeout_seconds",
         "drain_seconds",
@@ -21,6 +21,7 @@ _OF_A_SERVER = frozenset(
         "head_timeout_seconds",
         "max_in_flight",
         "metrics_port",
+        "otel_exporter_otlp_endpoint",
         "root_path",
         "shutdown_grace_seconds",
         "workers",
@@ -39,8 +40,10 @@ def app_from_environment() -> ASGIApp:
     settings = Settings.from_environment()
     log = _configure_log(settings)
     report(settings)
-    if ignored := sorted(settings.model_fields_set & _OF_A_SERVER):
+    if ignored := sorted(settings.model_fields_set & _WITHOUT_EFFECT):
         logger.warning("Without effect on Azure Functions: %s.", ", ".join(map(str.upper, ignored)))
+    # It may be there for the platform, which traces by itself: the package has no OpenTelemetry.
+    settings = settings.model_copy(update={"otel_exporter_otlp_endpoint": None})
     if settings.metrics_port is not None:
         # Nobody could reach it, and of several processes of an instance the second could not open it.
         settings = settings.model_copy(update={"metrics": False})

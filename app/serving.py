@@ -34,6 +34,7 @@ def serve(settings: Settings, log: LogWriter) -> int:
         log: writes the log.
 
     Raises:
+        InvalidSettings: several workers have nowhere to share their metrics.
         TokensDiffer: see main.create_app.
         UnusableSecret: likewise.
     """
@@ -46,9 +47,9 @@ def serve(settings: Settings, log: LogWriter) -> int:
 
     create_app(settings)  # What cannot work is said once, before there are workers.
     report(settings)
-    listener = configuration(settings, "", Drain(), Load()).bind_socket()
     stop_seconds = settings.drain_seconds + settings.shutdown_grace_seconds
     with _metrics_of_workers(settings) as forget:
+        listener = configuration(settings, "", Drain(), Load()).bind_socket()
         return Workers(work, listener, settings.workers, stop_seconds, forget).run()
 
 
@@ -59,7 +60,12 @@ def _metrics_of_workers(settings: Settings) -> Iterator[Callable[[int], None]]:
         yield lambda _pid: None
         return
     with ExitStack() as stack:
-        directory = stack.enter_context(metric_files.shared_directory())
+        try:
+            directory = stack.enter_context(metric_files.shared_directory())
+        except OSError as error:  # As in a container whose root is read-only.
+            raise InvalidSettings(
+                f"WORKERS: several share their metrics in a temporary folder, or METRICS=false: {error}"
+            ) from None
         hand_on_metrics_directory(directory)
         if settings.metrics_port is not None:
             render = partial(metric_files.render_shared, directory)

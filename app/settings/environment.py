@@ -2,7 +2,7 @@
 
 import os
 
-_VAULT_REFERENCE = "@microsoft.keyvault("
+_VAULT_REFERENCE = "@microsoft.keyvault"
 
 
 def as_written(name: str) -> str | None:
@@ -16,5 +16,8 @@ def colours_are_refused() -> bool:
 
 
 def is_vault_reference(value: object) -> bool:
-    """Tell whether a value is a Key Vault reference, which Azure leaves there if it cannot resolve it."""
-    return isinstance(value, str) and value.strip().lower().startswith(_VAULT_REFERENCE)
+    """Tell whether a value is a Key Vault reference, which Azure leaves there if it cannot resolve it.
+
+    One that is not written as Azure wants it, in quotation marks, say, is left there for that very reason.
+    """
+    return isinstance(value, str) and _VAULT_REFERENCE in value.lower()

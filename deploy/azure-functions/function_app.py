@@ -15,15 +15,16 @@ Start = Callable[[], Awaitable[bool]]
 def _with_the_path_as_sent(handle: Handle) -> Handle:
     """Keep a path from being decoded: no path of the contract needs it, and 404 is for all others.
 
-    The library would raise where the bytes are not UTF-8, which is the platform's 500, and take `%2F` for a
-    slash.
+    The library would raise where the bytes are not UTF-8, which is the platform's 500, take `%2F` for a
+    slash, and leave out what follows a semicolon.
     """
 
     async def handle_as_sent(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         url = urlsplit(request.url)
+        path = url.path.replace("%", "%25").replace(";", "%3B")
         as_sent = func.HttpRequest(
             request.method,
-            url._replace(path=url.path.replace("%", "%25")).geturl(),
+            url._replace(path=path).geturl(),
             headers=request.headers,
             body=request.get_body(),
         )

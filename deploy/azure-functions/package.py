@@ -27,7 +27,11 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="whose version it is for")
     parser.add_argument("--into", type=Path, default=ROOT / "dist", metavar="FOLDER")
     arguments = parser.parse_args()
-    sys.stdout.write(f"{build(arguments.python, arguments.into)}\n")
+    try:
+        package = build(arguments.python, arguments.into)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"No package was built: {error}")
+    sys.stdout.write(f"{package}\n")
 
 
 def build(python: str, folder: Path) -> Path:

@@ -40,6 +40,7 @@ OPEN = {
     "LIVEKIT_URL": LIVEKIT_URL,
     "ROOM_NAME_PREFIX": "support-",
     "MAX_IN_FLIGHT": "1",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
 }
 VALID = {"roomName": "support-4711", "participantIdentity": "alice"}
 
@@ -209,6 +210,7 @@ REFUSALS = [
     Refusal(Request("GET", "/api%2Ftoken"), 404, "NOT_FOUND"),
     Refusal(Request("GET", "/api/%FF"), 404, "NOT_FOUND"),
     Refusal(Request("GET", "/api/%"), 404, "NOT_FOUND"),
+    Refusal(post("/token;v=1", VALID), 404, "NOT_FOUND"),
     Refusal(Request("DELETE", "/api/token"), 405, "METHOD_NOT_ALLOWED"),
     Refusal(Request("QUERY", "/api/token"), 405, "METHOD_NOT_ALLOWED"),
     Refusal(post("/token", b" " * 16_385), 413, "PAYLOAD_TOO_LARGE"),
@@ -322,10 +324,10 @@ def test_the_log_has_what_application_insights_joins(app: FunctionApp) -> None:
     assert answer.json()["token"] not in json.dumps(app.log())
 
 
-def test_settings_of_a_server_are_named(app: FunctionApp) -> None:
+def test_settings_without_effect_are_named(app: FunctionApp) -> None:
     """Who sets what does nothing here is told so at the start."""
     (line,) = (line for line in app.log() if line["category"] == "app.functions")
-    assert "Without effect on Azure Functions: MAX_IN_FLIGHT." in line["log"]
+    assert "Without effect on Azure Functions: MAX_IN_FLIGHT, OTEL_EXPORTER_OTLP_ENDPOINT." in line["log"]
     assert line["level"] == "Warning"
 
 

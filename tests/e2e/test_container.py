@@ -185,6 +185,15 @@ def test_its_user_can_write_nothing(podman: Podman, image: str) -> None:
     assert (strict["files"], strict["folders"]) == ([], ["/tmp"])  # noqa: S108
 
 
+def test_several_workers_that_can_write_nowhere_say_so(podman: Podman, image: str) -> None:
+    """Their metrics meet in `/tmp`: without it they do not start."""
+    said = "WORKERS: several share their metrics in a temporary folder"
+    flags = [flag for flag in HARDENED if not flag.startswith("--tmpfs")]
+    with pytest.raises(PodmanFailed, match=rf"status 1:\n(?s:.*){said}") as failure:
+        podman("run", "--rm", "--network=none", *flags, "--env=WORKERS=2", image)
+    assert "Traceback" not in str(failure.value)
+
+
 def test_any_user_may_run_it(podman: Podman, image: str) -> None:
     """Some platforms choose the number themselves."""
     assert podman("run", "--rm", "--user=54321:0", *HARDENED, image, "--version").startswith(

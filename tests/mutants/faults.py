@@ -2622,7 +2622,12 @@ FAULTS = [
         "app/functions.py",
         "unit/test_functions.py",
         ("a port is opened that nobody reaches", 'update={"metrics": False}', "update={}"),
-        ("nobody is told what does nothing", "settings.model_fields_set & _OF_A_SERVER", "()"),
+        (
+            "the platform's collector stops the app",
+            'update={"otel_exporter_otlp_endpoint": None}',
+            "update={}",
+        ),
+        ("nobody is told what does nothing", "settings.model_fields_set & _WITHOUT_EFFECT", "()"),
     ),
     *_in(
         "app/doctor/report.py",

@@ -4,6 +4,8 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,18 @@ def test_what_ships_is_what_is_locked() -> None:
     shipped = set(pinned.findall((FOLDER / "requirements.txt").read_text(encoding="utf-8")))
     assert lock <= shipped
     assert {name.split("==")[0] for name in shipped - lock} <= {"azure-functions", "werkzeug", "markupsafe"}
+
+
+def test_a_python_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """By what was asked for, and not by a traceback."""
+    done = subprocess.run(
+        [sys.executable, FOLDER / "package.py", "--python", "python3.999", "--into", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, list(tmp_path.iterdir())) == (1, [])
+    assert done.stderr == "No package was built: [Errno 2] No such file or directory: 'python3.999'\n"
 
 
 def test_the_same_files_are_the_same_package(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from app.server import Server
 from app.settings.settings import Settings
 from app.tokens.claims import TokensDiffer
 from tests.support.contract import document
+from tests.support.process import free_port
 from tests.support.server import KEY, SECRET
 
 
@@ -109,6 +111,15 @@ def test_settings_that_cannot_be_used_end_it(monkeypatch: pytest.MonkeyPatch) ->
     """The message names the variable, and is no traceback."""
     with pytest.raises(SystemExit, match=r"^The environment cannot be used:\nPORT: "):
         run(monkeypatch, PORT="hunter2")
+
+
+def test_workers_that_can_share_no_metrics_do_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where nothing can be written, as in a container whose root is read-only, that is said in a line."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(SystemExit, match=r"WORKERS: several share their metrics in a temporary folder"):
+        run(monkeypatch, WORKERS="2", PORT=str(free_port()))
 
 
 def test_a_livekit_api_that_writes_other_tokens_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -137,6 +138,17 @@ async def test_no_port_is_opened_for_metrics(host_log: HostLog, monkeypatch: pyt
         assert (await client.get("/metrics")).status_code == 404
     await told.put({"type": "lifespan.shutdown"})
     await serving
+
+
+def test_the_collector_of_the_platform_is_left_to_it(
+    host_log: HostLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where OpenTelemetry is not installed, as in the package, the app is loaded all the same."""
+    monkeypatch.setitem(sys.modules, "app.operation.tracing", None)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    loaded(host_log)
+    lines = [json.loads(line)["message"] for name, line in host_log.lines if name == "app.functions"]
+    assert lines == ["Without effect on Azure Functions: OTEL_EXPORTER_OTLP_ENDPOINT."]
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,9 @@ def test_blank_credentials_are_missing(monkeypatch: pytest.MonkeyPatch, blank: s
 VAULT_REFERENCES = [
     "@Microsoft.KeyVault(SecretUri=https://vault.example.com/secrets/livekit)",
     " @microsoft.keyvault(VaultName=vault;SecretName=livekit)",
+    # Which Azure does not take for one.
+    "'@Microsoft.KeyVault(VaultName=vault;SecretName=livekit)'",
+    "@Microsoft.KeyVault (VaultName=vault;SecretName=livekit)",
 ]
 
 

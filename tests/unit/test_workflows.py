@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e.azure.workers import WORKERS
 from tests.support.makefile import targets
 from tests.support.process import ROOT
 
@@ -26,6 +27,12 @@ def commands(job: dict[str, Any]) -> list[str]:
     return [line for step in job.get("steps", ()) for line in step.get("run", "").splitlines()]
 
 
+def pythons_of(job: dict[str, Any]) -> list[str]:
+    """List the Pythons that a job sets up; the last is `python3`."""
+    (step,) = (step for step in job["steps"] if "setup-python" in str(step))
+    return str(step["with"]["python-version"]).split()
+
+
 @every_workflow
 def test_what_is_made_can_be_made(name: str) -> None:
     """Each target that a workflow makes is one of the Makefile."""
@@ -39,8 +46,11 @@ def test_what_is_made_can_be_made(name: str) -> None:
 
 
 def test_ci_runs_what_is_run_here() -> None:
-    """`make check`, by the script that may skip nothing; nothing is released that has not passed it."""
-    assert commands(jobs("ci.yml")["check"]) == [".ci/run"]
+    """`make check`, by the script that may skip nothing, as root, whom the image's tests need.
+
+    Nothing is released that has not passed it.
+    """
+    assert commands(jobs("ci.yml")["check"]) == ['sudo env "PATH=$PATH" .ci/run']
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "E2E_REQUIRED=1 make check"
     release = jobs("release.yml")
     assert release["check"]["uses"] == "./.github/workflows/ci.yml"
@@ -55,12 +65,20 @@ def test_ci_runs_what_is_run_here() -> None:
 def test_every_python_is_tried() -> None:
     """The oldest by all tests, the others as `make pythons` does."""
     (listed,) = re.findall(r"^PYTHONS \?= (.*)$", MAKEFILE, re.MULTILINE)
-    (python,) = (
-        step["with"]["python-version"]
-        for step in jobs("ci.yml")["check"]["steps"]
-        if "setup-python" in str(step)
-    )
+    python = pythons_of(jobs("ci.yml")["check"])[-1]
     assert [python, *jobs("ci.yml")["pythons"]["strategy"]["matrix"]["python"]] == listed.split()
+
+
+def test_each_worker_of_azure_functions_has_its_python() -> None:
+    """Its tests may not be skipped in CI; and the package that is released is for the template's Python."""
+    assert {worker.python for worker in WORKERS} <= set(pythons_of(jobs("ci.yml")["check"]))
+    build = jobs("release.yml")["build"]
+    (python,) = (
+        line.rpartition("=python")[2] for line in commands(build) if line.startswith("make azure-package")
+    )
+    template = json.loads((ROOT / "deploy" / "azure-functions" / "azuredeploy.json").read_text())
+    assert python == template["parameters"]["pythonVersion"]["defaultValue"]
+    assert python in pythons_of(build)
 
 
 @every_workflow
