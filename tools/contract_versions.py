@@ -1,6 +1,7 @@
 """The versions of the contract: what has changed since the last released one, and which version that takes.
 
-oasdiff judges what OpenAPI knows; what our vendor keywords demand it cannot know, and is judged here.
+oasdiff judges what it knows. What our vendor keywords demand it cannot know, and servers it does not look at:
+both are judged here.
 """
 
 import argparse
@@ -143,6 +144,12 @@ def vendor_changes(base: Mapping[str, Any], revision: Mapping[str, Any]) -> list
     return [found[text] for text in sorted(found)]
 
 
+def _servers_gone(base: Mapping[str, Any], revision: Mapping[str, Any]) -> list[str]:
+    """List the URLs that paths began at, and do not any more."""
+    kept = {server["url"] for server in revision["servers"]}
+    return [server["url"] for server in base["servers"] if server["url"] not in kept]
+
+
 class _Place(NamedTuple):
     name: str
     node: Mapping[str, Any]
@@ -208,12 +215,16 @@ class Contracts:
         Raises:
             Refused: oasdiff could not read one.
         """
-        vendor = vendor_changes(_load(base), _load(revision))
+        before, after = _load(base), _load(revision)
+        vendor, gone = vendor_changes(before, after), _servers_gone(before, after)
         is_broken, text = self._changes(base, revision)
+        if gone:
+            items = [f"- **Breaking:** `{url}` is gone" for url in gone]
+            text = "\n".join([text, "### Servers", "", *items, ""]).lstrip()
         if vendor:
             items = [f"- {'**Breaking:** ' if change.breaks else ''}{change}" for change in vendor]
             text = "\n".join([text, "### Vendor extensions", "", *items]).strip()
-        if is_broken or any(change.breaks for change in vendor):
+        if is_broken or gone or any(change.breaks for change in vendor):
             return Comparison(Weight.BREAK, text)
         return Comparison(Weight.ADDITION, text) if text else Comparison(Weight.WORDS, "Only words changed.")
 

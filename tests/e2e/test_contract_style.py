@@ -127,6 +127,18 @@ FAULTS = [
         lambda c: component(c, "headers", "Allow")["schema"].pop("example"),
     ),
     Fault(
+        "body-examples",
+        "components.responses.TokenIssued.content.application/json",
+        lambda c: component(c, "responses", "TokenIssued")["content"]["application/json"].pop("examples"),
+    ),
+    Fault(
+        "body-examples",
+        "components.requestBodies.TokenRequest.content.application/json",
+        lambda c: component(c, "requestBodies", "TokenRequest")["content"]["application/json"].pop(
+            "examples"
+        ),
+    ),
+    Fault(
         "example-summary",
         "components.responses.NotReady.content.application/json.examples.notReady",
         lambda c: examples(c, "responses", "NotReady")["notReady"].pop("summary"),

@@ -79,6 +79,7 @@ CHANGES = [
         ADDITION,
         lambda c: c["paths"].update({"/other": copy.deepcopy(c["paths"]["/health/live"])}),
     ),
+    Change("another base path", BREAK, lambda c: c["servers"][0].update(url="/v2")),
     Change("another path", BREAK, lambda c: c["paths"].update({"/tokens": c["paths"].pop("/token")})),
     Change(
         "a property of a request is gone",

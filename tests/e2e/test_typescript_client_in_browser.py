@@ -56,6 +56,12 @@ FAIL = """async ([baseUrl, request]) => {
 
 
 class _Handler(SimpleHTTPRequestHandler):
+    def do_POST(self) -> None:
+        """Lead elsewhere."""
+        self.send_response(307)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
@@ -126,3 +132,9 @@ async def test_a_page_that_is_not_let_in_gets_no_answer(page: Page, settings: Se
     with serve(settings) as url:
         refused = await failure(page, f"{url}/api", roomName="my-room", participantIdentity="alice")
     assert refused["name"] == "NoAnswerError"
+
+
+async def test_a_page_is_told_of_a_redirection(page: Page, origin: str) -> None:
+    """The browser hides where it leads, and its status; it is no network that failed all the same."""
+    answered = await failure(page, f"{origin}/api", roomName="my-room", participantIdentity="alice")
+    assert answered["name"] == "UnexpectedAnswerError"

@@ -16,7 +16,7 @@ _INDEX = "docs/index"
 _PAGES = {"spec/token-api.openapi.yaml": "reference.html", "README.md": f"{_INDEX}.html"}
 # Which pages there are, as patterns, by chapters in their order; a page that fits none is in the last one.
 _CHAPTERS = {
-    "Use it": ("docs/integrate", "docs/clients*", "clients/*"),
+    "Use it": ("docs/integrate", "clients/*"),
     "Run it": (
         "docs/deploy*",
         "docs/azure-functions",

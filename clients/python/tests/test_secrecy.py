@@ -103,6 +103,13 @@ def test_a_caller_token_that_cannot_be_sent_is_refused_when_it_is_got(ask: Ask, 
     assert SECRET not in str(raised.value)
 
 
+def test_who_gets_no_caller_token_does_not_ask_as_nobody(ask: Ask, server: ScriptedServer) -> None:
+    """A service that asks nobody would answer, and for whomever the request names."""
+    with pytest.raises(ValueError, match="no caller token"):
+        ask(server.url, "generate_token", bearer=lambda: None, roomName="r")
+    assert server.received == []
+
+
 @pytest.mark.parametrize("kind", [TokenApi, AsyncTokenApi])
 def test_there_is_one_credential(kind: type) -> None:
     """The service would not look at the key."""

@@ -147,6 +147,15 @@ def test_the_life_of_a_token_begins_when_it_is_asked_for(make: Make, server: Scr
     assert len(server.received) == 2
 
 
+def test_a_token_from_before_the_clock_was_set_back_is_not_kept(make: Make, server: ScriptedServer) -> None:
+    """It would be given out for hours after its end."""
+    source = make()
+    source.get()
+    source.clock.now -= 7200
+    source.get()
+    assert len(server.received) == 2
+
+
 def test_the_order_of_what_is_asked_does_not_matter(make: Make, server: ScriptedServer) -> None:
     """It is the same request."""
     source = make()
@@ -178,7 +187,7 @@ def test_another_caller_gets_another_token(make: Make, server: ScriptedServer) -
     ]
 
 
-def test_the_service_can_be_asked_in_any_case(make: Make) -> None:
+def test_what_is_kept_need_not_do(make: Make) -> None:
     """What it answers is kept from then on."""
     source = make()
     first, forced = source.get(), source.get(force=True)
@@ -300,3 +309,18 @@ async def test_a_failure_that_nobody_waits_for_is_quiet(
         await asyncio.wait(others)
         assert (await source.fetch())["room_name"] == "r"
     assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+async def test_a_request_that_is_cancelled_as_it_begins_leaves_nothing_behind(server: ScriptedServer) -> None:
+    """Whoever ends all tasks ends that one, too; the next one who asks is answered."""
+    server.deeds = [next(issues())]
+    async with AsyncTokenApi(server.url) as api:
+        source = AsyncTokenSource(api)
+        asyncio.create_task(source.fetch())  # noqa: RUF006  # it is found below
+        await asyncio.sleep(0)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others)
+        assert server.received == []
+        assert (await source.fetch())["room_name"] == "r"

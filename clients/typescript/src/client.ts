@@ -1,5 +1,6 @@
 import createClient, { type Client } from "openapi-fetch";
 
+import { hasTexts, UnexpectedAnswerError } from "./errors.js";
 import type {
   ConnectionDetails,
   ConnectionDetailsRequest,
@@ -42,23 +43,26 @@ export interface TokenOptions extends CallOptions {
 /**
  * Asks a LiveKit Token API.
  *
- * A 5xx, a 429 and a failure of the network are retried twice. A call that fails nevertheless rejects
- * with a `TokenClientError`.
+ * After a 5xx, a 429 and a failure of the network a token is asked for again, twice. A call that fails
+ * nevertheless rejects with a `TokenClientError`.
  */
 export class TokenClient {
   readonly #api: Client<paths>;
+  /** Asks once: a health check tells how it is now. */
+  readonly #once: (request: Request) => Promise<Response>;
   readonly #cache: TokenCache;
   readonly #credential: Credential | undefined;
 
   constructor({ baseUrl, credential, timeoutMs = 10_000, surroundings }: TokenClientOptions) {
     const complete = { ...SURROUNDINGS, ...surroundings };
     this.#api = createClient<paths>({
-      baseUrl,
+      baseUrl: checkedAddress(baseUrl),
       fetch: transport(complete, timeoutMs),
       credentials: "omit",
-      // A redirection would carry an API key to wherever it leads.
-      redirect: "error",
+      // Followed, it would carry an API key to wherever it leads; an error could not be told from no answer.
+      redirect: "manual",
     });
+    this.#once = transport(complete, timeoutMs, { isRepeated: false });
     this.#cache = new TokenCache(complete.now);
     this.#credential = credential;
   }
@@ -75,7 +79,8 @@ export class TokenClient {
     const key = JSON.stringify([headers, Object.entries(request).sort()]);
     return await this.#cache.get(
       key,
-      async (shared) => success(await this.#api.POST("/token", { body: request, headers, signal: shared })),
+      async (shared) =>
+        success(await this.#api.POST("/token", { body: request, headers, signal: shared }), TOKEN),
       { fresh, signal },
     );
   }
@@ -91,17 +96,24 @@ export class TokenClient {
     const headers = await this.#credentials();
     return success(
       await this.#api.POST("/connection-details", { body: request, headers, signal: signal ?? null }),
+      DETAILS,
     );
   }
 
-  /** Ask whether the process serves requests, and which version it has. */
+  /** Ask once whether the process serves requests, and which version it has. */
   async checkLiveness({ signal }: CallOptions = {}): Promise<HealthResponse> {
-    return success(await this.#api.GET("/health/live", { signal: signal ?? null }));
+    return success(
+      await this.#api.GET("/health/live", { fetch: this.#once, signal: signal ?? null }),
+      HEALTH,
+    );
   }
 
-  /** Ask whether the service can issue tokens; if not, this rejects with `NOT_READY`. */
+  /** Ask once whether the service can issue tokens; if not, this rejects with `NOT_READY`. */
   async checkReadiness({ signal }: CallOptions = {}): Promise<HealthResponse> {
-    return success(await this.#api.GET("/health/ready", { signal: signal ?? null }));
+    return success(
+      await this.#api.GET("/health/ready", { fetch: this.#once, signal: signal ?? null }),
+      HEALTH,
+    );
   }
 
   async #credentials(): Promise<Record<string, string>> {
@@ -118,13 +130,42 @@ export class TokenClient {
 
 /** Refuse what cannot be a header: `fetch` would, too, but shows the credential in its message. */
 function checked(credential: string): string {
-  if (!/^[\x21-\x7e]+$/.test(credential)) {
+  // Whoever has no compiler may give none: "undefined" is no credential.
+  if (typeof credential !== "string" || !/^[\x21-\x7e]+$/.test(credential)) {
     throw new TypeError("The credential is empty, or has a character that no credential has");
   }
   return credential;
 }
 
-/** Take the body of an answer. A failure does not come this far: the transport rejects. */
-function success<T>({ data }: { data?: T }): T {
+/** Refuse what a request would be refused with, password and all, or what would swallow the paths. */
+function checkedAddress(baseUrl: string): string {
+  if (/[?#]|\/\/[^/]*@/.test(baseUrl)) {
+    throw new TypeError("The base URL must have no user, no password, no query and no fragment");
+  }
+  return baseUrl;
+}
+
+/** The required properties of an answer, all of which are texts: another one does not compile. */
+type Texts<T> = { readonly [K in keyof T as object extends Pick<T, K> ? never : K]: true };
+
+const TOKEN: Texts<TokenResponse> = {
+  token: true,
+  expiresAt: true,
+  roomName: true,
+  participantIdentity: true,
+};
+const DETAILS: Texts<ConnectionDetails> = {
+  server_url: true,
+  participant_token: true,
+  room_name: true,
+  participant_name: true,
+};
+const HEALTH: Texts<HealthResponse> = { status: true };
+
+/** Take the body of a success, which may be another server's. A failure does not come so far. */
+function success<T>({ data, response }: { data?: T; response: Response }, texts: Texts<T>): T {
+  if (!hasTexts(data, ...Object.keys(texts))) {
+    throw new UnexpectedAnswerError(response.status);
+  }
   return data as T;
 }

@@ -41,17 +41,19 @@ export class TokenApiError extends Error {
   }
 }
 
-/** Something answered, but not as the contract says: a proxy, or another server at this address. */
+/** Something answered, but not as the contract says: a proxy, a redirection, another server at this address. */
 export class UnexpectedAnswerError extends Error {
   override readonly name = "UnexpectedAnswerError";
-  /** The HTTP status. */
+  /** The HTTP status; 0 for a redirection in a browser, which hides it. */
   readonly statusCode: number;
   /** In how many seconds to ask again, where the answer says so. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(statusCode: number, retryAfterSeconds?: number) {
+    const leadsElsewhere = statusCode === 0 || (statusCode >= 300 && statusCode < 400);
+    const advice = leadsElsewhere ? "it leads elsewhere, which is not followed: " : "";
     super(
-      `The answer, of status ${statusCode}, is none of a LiveKit Token API: check the base URL, and proxies`,
+      `The answer, of status ${statusCode}, is none of a LiveKit Token API: ${advice}check the base URL, and proxies`,
     );
     this.statusCode = statusCode;
     this.retryAfterSeconds = retryAfterSeconds;
@@ -76,7 +78,8 @@ export class NoAnswerError extends Error {
  * @param statusCode its HTTP status.
  * @param header reads a header of it by name.
  * @param body what its JSON says, or its text.
- * @param now the time, in milliseconds since 1970, that a date in `Retry-After` is compared with.
+ * @param now the time, in milliseconds since 1970, that a date in `Retry-After` is compared with, where the
+ *   answer's own cannot be read.
  */
 export function failureOf(
   statusCode: number,
@@ -84,25 +87,44 @@ export function failureOf(
   body: unknown,
   now: number = Date.now(),
 ): TokenApiError | UnexpectedAnswerError {
-  const retryAfterSeconds = secondsUntil(header("Retry-After"), now);
+  const retryAfterSeconds = secondsOf(header("Retry-After"), header("Date"), now);
   return isErrorResponse(body)
     ? new TokenApiError(body, statusCode, retryAfterSeconds)
     : new UnexpectedAnswerError(statusCode, retryAfterSeconds);
 }
 
 /** Read `Retry-After`: the service writes seconds, a proxy before it may write a date. */
-function secondsUntil(retryAfter: string | null, now: number): number | undefined {
-  if (retryAfter === null) {
-    return undefined;
+function secondsOf(retryAfter: string | null, date: string | null, now: number): number | undefined {
+  if (/^\d+$/.test(retryAfter ?? "")) {
+    return Number(retryAfter);
   }
-  const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) : (Date.parse(retryAfter) - now) / 1000;
-  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
+  const until = timeOf(retryAfter);
+  return until === undefined ? undefined : Math.max(0, (until - (timeOf(date) ?? now)) / 1000);
+}
+
+/** Read a date as HTTP writes it; `Date.parse` would make one of "1.5" as well. */
+function timeOf(date: string | null): number | undefined {
+  const time = /^[A-Z][a-z]+, /.test(date ?? "") ? Date.parse(date ?? "") : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
 }
 
 function isErrorResponse(body: unknown): body is ErrorResponse {
   if (typeof body !== "object" || body === null) {
     return false;
   }
-  const { errorCode, message, requestId } = body as Partial<Record<keyof ErrorResponse, unknown>>;
-  return typeof errorCode === "string" && typeof message === "string" && typeof requestId === "string";
+  const answer = body as Partial<Record<keyof ErrorResponse, unknown>>;
+  const { validationErrors = [], reasons = [] } = answer;
+  return (
+    hasTexts(answer, "errorCode", "message", "requestId") &&
+    Array.isArray(validationErrors) &&
+    validationErrors.every((fault: unknown) => hasTexts(fault, "field", "message")) &&
+    Array.isArray(reasons) &&
+    reasons.every((reason) => typeof reason === "string")
+  );
+}
+
+/** Tell whether each of these properties is a text. */
+export function hasTexts(value: unknown, ...names: readonly string[]): boolean {
+  const properties = Object(value) as Record<string, unknown>;
+  return names.every((name) => typeof properties[name] === "string");
 }

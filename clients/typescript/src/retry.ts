@@ -11,7 +11,7 @@ const LONGEST_RETRY_AFTER_SECONDS = 30;
  * Tell how long to wait before a request is repeated.
  *
  * A 5xx, a 429 and a failure of the network are worth it, and nothing else: the same request would fail
- * again. All operations may be repeated: a token that nobody received changes nothing.
+ * again. A token may be asked for again: one that nobody received changes nothing.
  *
  * @param failure what the request failed with.
  * @param retries how often it has been repeated already.

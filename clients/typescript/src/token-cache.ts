@@ -9,6 +9,7 @@ const CAPACITY = 1000;
 interface Kept {
   readonly answer: Readonly<TokenResponse>;
   /** In milliseconds since 1970, by this machine's clock. */
+  readonly from: number;
   readonly until: number;
 }
 
@@ -34,7 +35,9 @@ export class TokenCache {
   ): Promise<Readonly<TokenResponse>> {
     signal?.throwIfAborted();
     const kept = this.#kept.get(key);
-    if (!fresh && kept !== undefined && this.#now() < kept.until) {
+    const now = this.#now();
+    // Before it was asked for, somebody has set the clock back: who knows what is left of it.
+    if (!fresh && kept !== undefined && kept.from <= now && now < kept.until) {
       return kept.answer;
     }
     let shared = this.#calls.get(key);
@@ -47,10 +50,13 @@ export class TokenCache {
 
   #share(key: string, call: (signal: AbortSignal) => Promise<TokenResponse>): SharedCall<TokenResponse> {
     const shared = new SharedCall(async (signal) => {
-      const askedAt = this.#now();
+      const from = this.#now();
       try {
         const answer = await call(signal);
-        this.#store(key, { answer, until: askedAt + lifetimeMs(answer.token) - MARGIN_MS });
+        // Who has asked for a fresh one since does not want this one.
+        if (this.#calls.get(key) === shared) {
+          this.#store(key, { answer, from, until: from + lifetimeMs(answer.token) - MARGIN_MS });
+        }
         return answer;
       } finally {
         if (this.#calls.get(key) === shared) {

@@ -1,6 +1,11 @@
 import { failureOf, NoAnswerError, UnexpectedAnswerError } from "./errors.js";
 import { delayBeforeRetry } from "./retry.js";
 
+/** How long an answer may be, in bytes; those of the contract are much shorter. */
+const MAX_BYTES = 1 << 20;
+/** The longest that a timer runs, in milliseconds: one of longer would end at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** What the client takes from its surroundings; tests bring their own. */
 export interface Surroundings {
   /** Sends a request; by default, `fetch` of the browser or of Node. */
@@ -26,10 +31,12 @@ export const SURROUNDINGS: Surroundings = {
  * the reason of the request's own signal.
  *
  * @param timeoutMs how long an answer may take, in milliseconds, before it counts as none.
+ * @param isRepeated whether to ask again after what may pass.
  */
 export function transport(
   surroundings: Surroundings,
   timeoutMs: number,
+  { isRepeated }: { readonly isRepeated: boolean } = { isRepeated: true },
 ): (request: Request) => Promise<Response> {
   return async (request) => {
     for (let retries = 0; ; retries += 1) {
@@ -37,7 +44,7 @@ export function transport(
         return await ask(request, surroundings, timeoutMs);
       } catch (failure) {
         request.signal.throwIfAborted();
-        const delay = delayBeforeRetry(failure, retries, surroundings.random);
+        const delay = isRepeated ? delayBeforeRetry(failure, retries, surroundings.random) : undefined;
         if (delay === undefined) {
           throw failure;
         }
@@ -53,15 +60,16 @@ async function ask(request: Request, { fetch, now }: Surroundings, timeoutMs: nu
   const limit = new AbortController();
   const abort = (): void => limit.abort(request.signal.reason);
   request.signal.addEventListener("abort", abort, { once: true });
-  const timer = setTimeout(() => {
-    limit.abort(new DOMException(`No answer within ${timeoutMs} ms`, "TimeoutError"));
-  }, timeoutMs);
+  const timer = setTimeout(
+    () => limit.abort(new DOMException(`No answer within ${timeoutMs} ms`, "TimeoutError")),
+    Math.min(timeoutMs, LONGEST_TIMER_MS),
+  );
   let response: Response;
-  let text: string;
+  let text: string | undefined;
   try {
     // A copy, for the body of a request can be sent only once.
     response = await fetch(request.clone(), { signal: limit.signal });
-    text = await response.text();
+    text = await textOf(response);
   } catch (cause) {
     throw new NoAnswerError(cause);
   } finally {
@@ -78,9 +86,29 @@ async function ask(request: Request, { fetch, now }: Surroundings, timeoutMs: nu
   return Response.json(body, { status: response.status });
 }
 
-function parse(text: string): unknown {
+/** Read a body, or nothing of one that is longer than any of the contract. */
+async function textOf(response: Response): Promise<string | undefined> {
+  const reader = response.body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  let length = 0;
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true };
+    if (done) {
+      return text + decoder.decode();
+    }
+    length += value.byteLength;
+    if (length > MAX_BYTES) {
+      await reader?.cancel();
+      return undefined;
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+function parse(text: string | undefined): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text ?? "");
   } catch {
     return undefined;
   }

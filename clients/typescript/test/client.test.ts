@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 
-import { NoAnswerError, TokenApiError, TokenClient } from "../src/index.js";
+import { NoAnswerError, TokenApiError, TokenClient, UnexpectedAnswerError } from "../src/index.js";
 import { Clock, failure, issued, json, REQUEST, reset, serve, silence, stall } from "./support.js";
 
 const DETAILS = {
@@ -126,14 +126,56 @@ for (const [name, never] of Object.entries({ silence, stall })) {
   });
 }
 
-test("an API key is not carried to where a redirection leads", async (t) => {
+test("an API key is not carried to where a redirection leads, and the answer is told at once", async (t) => {
   const elsewhere = await serve(t, json(200, issued()));
-  const redirection = json(307, {}, { Location: `${elsewhere.url}/token` });
-  const server = await serve(t, redirection, redirection, redirection);
-  const { surroundings } = new Clock();
-  const client = new TokenClient({ baseUrl: server.url, credential: { apiKey: "key-1" }, surroundings });
-  await assert.rejects(client.generateToken(REQUEST), NoAnswerError);
+  const server = await serve(t, json(307, {}, { Location: `${elsewhere.url}/token` }));
+  const client = new TokenClient({ baseUrl: server.url, credential: { apiKey: "key-1" } });
+  const error = await rejection(client.generateToken(REQUEST));
+  assert.ok(error instanceof UnexpectedAnswerError);
+  assert.equal(error.statusCode, 307);
+  assert.match(error.message, /leads elsewhere/);
+  assert.equal(server.received.length, 1);
   assert.equal(elsewhere.received.length, 0);
+});
+
+test("a health check asks once: it tells how it is now", async (t) => {
+  const notReady = failure(503, "NOT_READY", { reasons: ["draining"], headers: { "Retry-After": "1" } });
+  const server = await serve(t, notReady, reset);
+  const clock = new Clock();
+  const client = new TokenClient({ baseUrl: server.url, surroundings: clock.surroundings });
+  assert.ok((await rejection(client.checkReadiness())) instanceof TokenApiError);
+  assert.ok((await rejection(client.checkLiveness())) instanceof NoAnswerError);
+  assert.equal(server.received.length, 2);
+  assert.deepEqual(clock.slept, []);
+});
+
+for (const baseUrl of [
+  "https://user:hunter2@tokens/api",
+  "//hunter2@tokens/api",
+  "/api?hunter2",
+  "https://tokens/api#hunter2",
+]) {
+  test(`no base URL is ${baseUrl}, and the message does not show it`, () => {
+    assert.throws(
+      () => new TokenClient({ baseUrl }),
+      (error) => error instanceof TypeError && !error.message.includes("hunter2"),
+    );
+  });
+}
+
+test("what knows no caller token sends none", async (t) => {
+  const server = await serve(t);
+  const bearer = (() => undefined) as unknown as () => string;
+  const client = new TokenClient({ baseUrl: server.url, credential: { bearer } });
+  assert.ok((await rejection(client.generateToken(REQUEST))) instanceof TypeError);
+  assert.equal(server.received.length, 0);
+});
+
+test("who has all the time there is waits", async (t) => {
+  const server = await serve(t, json(200, issued()));
+  const client = new TokenClient({ baseUrl: server.url, timeoutMs: Infinity });
+  assert.deepEqual(await client.generateToken(REQUEST), issued());
+  assert.equal(server.received.length, 1);
 });
 
 async function rejection(promise: Promise<unknown>): Promise<unknown> {

@@ -71,7 +71,7 @@ test("a request is repeated twice, and the last failure is the one that is told"
 test("nobody listens", async () => {
   const clock = new Clock();
   const client = new TokenClient({ baseUrl: "http://127.0.0.1:9/api", surroundings: clock.surroundings });
-  await assert.rejects(client.checkLiveness(), NoAnswerError);
+  await assert.rejects(client.generateToken(REQUEST), NoAnswerError);
   assert.equal(clock.slept.length, 2);
 });
 

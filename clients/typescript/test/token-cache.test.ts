@@ -45,6 +45,13 @@ test("a clock that is hours off changes nothing", async (t) => {
   }
 });
 
+test("a token that was got before the clock was set back is not kept", async (t) => {
+  const { client, clock } = await start(t);
+  await client.generateToken(REQUEST);
+  clock.time -= 7200_000;
+  assert.deepEqual(await client.generateToken(REQUEST), issued(3600, 2));
+});
+
 test("another request gets another token", async (t) => {
   const { server, client } = await start(t);
   await client.generateToken(REQUEST);
@@ -152,6 +159,24 @@ test("a fresh token is not the one that is on its way", hung, async (t) => {
   assert.deepEqual(await client.generateToken(REQUEST, { fresh: true }), issued());
   controller.abort(new Error("gone"));
   await assert.rejects(first, { message: "gone" });
+});
+
+test("an answer that was asked for before a fresh one, and comes after it, does not take its place", async (t) => {
+  let answer = (): void => undefined;
+  const server = await serve(
+    t,
+    (response) => {
+      answer = () => json(200, issued(3600, 1))(response);
+    },
+    json(200, issued(3600, 2)),
+  );
+  const client = new TokenClient({ baseUrl: server.url });
+  const first = client.generateToken(REQUEST);
+  await server.asked;
+  const fresh = await client.generateToken(REQUEST, { fresh: true });
+  answer();
+  assert.notDeepEqual(await first, fresh);
+  assert.equal(await client.generateToken(REQUEST), fresh);
 });
 
 test("a thousand tokens are kept, and then the oldest goes", async () => {

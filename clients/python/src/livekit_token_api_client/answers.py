@@ -14,7 +14,7 @@ from livekit_token_api_client.contract import ErrorResponse
 from livekit_token_api_client.errors import BY_CODE, BY_STATUS, ErrorAnswer, TokenApiError, UnexpectedAnswer
 from livekit_token_api_client.operations import Operation
 
-_SECONDS = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"[0-9]+")
 
 T = TypeVar("T")
 

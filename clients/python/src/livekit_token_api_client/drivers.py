@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 
 from livekit_token_api_client.address import base_of
-from livekit_token_api_client.answers import Heard, read
+from livekit_token_api_client.answers import Heard, read, retry_after
 from livekit_token_api_client.contract import OPENAPI_INFO_VERSION
 from livekit_token_api_client.credentials import Credential, credential_of
 from livekit_token_api_client.errors import TimedOut, TokenApiError, UnexpectedAnswer, Unreachable
@@ -40,14 +40,17 @@ class Outgoing:
         self.base: str = base_of(url)
         self.patience = patience
         self._api_key = api_key
-        self.credential(bearer if isinstance(bearer, str) else None)
+        self._has_bearer = bearer is not None
+        credential_of(api_key, bearer if isinstance(bearer, str) else None)
 
     def credential(self, bearer: str | None) -> Credential | None:
         """Tell who asks, by the API key or the caller token.
 
         Raises:
-            ValueError: see credentials.credential_of.
+            ValueError: see credentials.credential_of; or who should know the caller token does not.
         """
+        if bearer is None and self._has_bearer:
+            raise ValueError("bearer got no caller token")
         return credential_of(self._api_key, bearer)
 
     def request(
@@ -61,6 +64,8 @@ class Outgoing:
         """Write a request that may take so many seconds."""
         headers = {
             "Accept": "application/json",
+            # Half a kilobyte may be half a gigabyte, and is unpacked before it can be counted.
+            "Accept-Encoding": "identity",
             "User-Agent": f"livekit-token-api-client/{OPENAPI_INFO_VERSION}",
         }
         if credential is not None:
@@ -78,14 +83,18 @@ class _Incoming:
         self._clock = clock
         self._end = end
         self._content = bytearray()
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise self._unexpected("The answer is compressed, which it was asked not to be.")
 
     def take(self, chunk: bytes) -> None:
         self._content += chunk
         if len(self._content) > _MAX_BYTES:
-            status = self._response.status_code
-            raise UnexpectedAnswer("The answer is longer than any of the contract.", status)
+            raise self._unexpected("The answer is longer than any of the contract.")
         if self._clock() > self._end:
             raise TimedOut("The answer did not arrive in time.")
+
+    def _unexpected(self, message: str) -> UnexpectedAnswer:
+        return UnexpectedAnswer(message, self._response.status_code, retry_after(self._response.headers))
 
     def heard(self) -> Heard:
         return Heard(self._response.status_code, self._response.headers, bytes(self._content))

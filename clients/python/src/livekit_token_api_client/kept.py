@@ -38,12 +38,13 @@ class KeptAnswers:
         """Keep nothing yet; `clock` tells the seconds since whenever."""
         self.clock = clock
         self._capacity = capacity
-        self._answers: dict[Key[Any], tuple[Any, float]] = {}
+        self._answers: dict[Key[Any], tuple[Any, float, float]] = {}
 
     def find(self, key: Key[T]) -> T | None:
         """Find a copy of an answer whose token is valid for more than a minute."""
-        answer, until = self._answers.get(key, (None, 0.0))
-        if self.clock() < until:
+        answer, asked_at, until = self._answers.get(key, (None, 0.0, 0.0))
+        # Before it was asked for, somebody has set the clock back: who knows what is left of it.
+        if asked_at <= self.clock() < until:
             return cast("T", copy.copy(answer))
         self._answers.pop(key, None)
         return None
@@ -55,6 +56,6 @@ class KeptAnswers:
         """
         token = cast("dict[str, AccessToken]", answer)[key.operation.token or ""]
         self._answers.pop(key, None)
-        self._answers[key] = (answer, asked_at + token.lifetime_seconds - _MARGIN_SECONDS)
+        self._answers[key] = (answer, asked_at, asked_at + token.lifetime_seconds - _MARGIN_SECONDS)
         while len(self._answers) > self._capacity:
             del self._answers[next(iter(self._answers))]

@@ -31,7 +31,7 @@ class Patience:
     total_seconds: float = 10.0
     attempt_seconds: float = 4.0
     retries: int = 2
-    backoff_seconds: float = 0.25
+    backoff_seconds: float = 0.5
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
 
@@ -55,7 +55,7 @@ class Attempts:
 
         There is none either where the time is up before: whoever asked learns it at once.
         """
-        if self._retries_left == 0 or not _may_pass(failure):
+        if self._retries_left <= 0 or not _may_pass(failure):
             return None
         self._retries_left -= 1
         seconds = (failure.retry_after or 0.0) + self._backoff * self._patience.random()

@@ -44,7 +44,7 @@ class TokenSource:
         self._pending: dict[Key[Any], Future[Any]] = {}
 
     def fetch(self, *, force: bool = False, **options: Unpack[ConnectionDetailsRequest]) -> ConnectionDetails:
-        """Get what LiveKit's SDKs connect with; `force` asks the service in any case.
+        """Get what LiveKit's SDKs connect with; `force` takes none that is kept.
 
         Raises:
             TokenApiError: there is none.
@@ -52,7 +52,7 @@ class TokenSource:
         return self._answer(CREATE_CONNECTION_DETAILS, options, force=force)
 
     def fetch_token(self, *, force: bool = False, **request: Unpack[TokenRequest]) -> TokenResponse:
-        """Get an access token of `/token`; `force` asks the service in any case.
+        """Get an access token of `/token`; `force` takes none that is kept.
 
         Raises:
             TokenApiError: there is none.
@@ -101,7 +101,7 @@ class AsyncTokenSource:
     async def fetch(
         self, *, force: bool = False, **options: Unpack[ConnectionDetailsRequest]
     ) -> ConnectionDetails:
-        """Get what LiveKit's SDKs connect with; `force` asks the service in any case.
+        """Get what LiveKit's SDKs connect with; `force` takes none that is kept.
 
         Raises:
             TokenApiError: there is none.
@@ -109,7 +109,7 @@ class AsyncTokenSource:
         return await self._answer(CREATE_CONNECTION_DETAILS, options, force=force)
 
     async def fetch_token(self, *, force: bool = False, **request: Unpack[TokenRequest]) -> TokenResponse:
-        """Get an access token of `/token`; `force` asks the service in any case.
+        """Get an access token of `/token`; `force` takes none that is kept.
 
         Raises:
             TokenApiError: there is none.
@@ -122,7 +122,8 @@ class AsyncTokenSource:
         if found is not None:
             return found
         pending = self._pending.get(key)
-        if pending is None:
+        # One that was cancelled before it began has not taken itself away.
+        if pending is None or pending.cancelled():
             pending = self._pending[key] = asyncio.create_task(self._ask(key, request))
         # The answer is everybody's who waits: it comes even if one of them leaves.
         return cast("T", (await asyncio.shield(pending)).copy())
