@@ -108,7 +108,7 @@ def _tour_of(process: "subprocess.Popen[str]") -> str:
         lines = [line] if line == _FIRST_LINE else [*lines, line]
         if line == _LAST_LINE:
             return "".join(lines)
-    raise AssertionError("the demo ended before there was anything to look at")
+    raise AssertionError(f"the demo ended before there was anything to look at:\n{''.join(lines)}")
 
 
 def _typed(command: str) -> str:
