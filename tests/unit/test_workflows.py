@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e.azure.workers import WORKERS
 from tests.support.makefile import targets
 from tests.support.process import ROOT
 
@@ -40,7 +41,7 @@ def test_what_is_made_can_be_made(name: str) -> None:
 
 def test_ci_runs_what_is_run_here() -> None:
     """`make check`, by the script that may skip nothing; nothing is released that has not passed it."""
-    assert commands(jobs("ci.yml")["check"]) == [".ci/run"]
+    assert commands(jobs("ci.yml")["check"]) == ['sudo env "PATH=$PATH" .ci/run']
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "E2E_REQUIRED=1 make check"
     release = jobs("release.yml")
     assert release["check"]["uses"] == "./.github/workflows/ci.yml"
@@ -52,15 +53,32 @@ def test_ci_runs_what_is_run_here() -> None:
     }
 
 
+def pythons_of(job: dict[str, Any]) -> list[str]:
+    """List the Pythons that a job sets up, its `python` last."""
+    (step,) = (step for step in job["steps"] if "setup-python" in str(step))
+    found: list[str] = step["with"]["python-version"].split()
+    return found
+
+
 def test_every_python_is_tried() -> None:
     """The oldest by all tests, the others as `make pythons` does."""
     (listed,) = re.findall(r"^PYTHONS \?= (.*)$", MAKEFILE, re.MULTILINE)
-    (python,) = (
-        step["with"]["python-version"]
-        for step in jobs("ci.yml")["check"]["steps"]
-        if "setup-python" in str(step)
-    )
+    python = pythons_of(jobs("ci.yml")["check"])[-1]
     assert [python, *jobs("ci.yml")["pythons"]["strategy"]["matrix"]["python"]] == listed.split()
+
+
+def test_every_worker_of_azure_functions_has_its_python() -> None:
+    """Where nothing may be skipped, each is there, whose tests would fail without it."""
+    assert {worker.python for worker in WORKERS} <= set(pythons_of(jobs("ci.yml")["check"]))
+
+
+def test_a_release_has_the_package_for_the_python_of_the_template() -> None:
+    """Deployed by the template as it is, a package for another one would not be loaded."""
+    template = json.loads((ROOT / "deploy" / "azure-functions" / "azuredeploy.json").read_text())
+    python = template["parameters"]["pythonVersion"]["defaultValue"]
+    build = jobs("release.yml")["build"]
+    assert f"make azure-package AZURE_PYTHON=python{python}" in commands(build)
+    assert python in pythons_of(build)
 
 
 @every_workflow
