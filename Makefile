@@ -196,6 +196,8 @@ spec-release: $(BIN)/.dev $(OASDIFF)  ## Keep the contract in spec/released/ as 
 	$(CONTRACT_VERSIONS) release
 
 version: $(BIN)/.dev  ## Write VERSION, or the next major, minor or patch one, wherever a version is written
+	@echo '$(VERSION)' | grep -qE '^(major|minor|patch|[0-9]+\.[0-9]+\.[0-9]+)$$' \
+		|| { echo 'Set VERSION to major, minor or patch, or to one like 1.2.0.' >&2; exit 1; }
 	$(BIN)/bump-my-version bump $(if $(filter major minor patch,$(VERSION)),,--new-version) $(VERSION)
 
 lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into the lock files
