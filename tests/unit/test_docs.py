@@ -182,6 +182,14 @@ def test_every_make_target_is_explained() -> None:
     assert sorted(listed) == sorted(targets())
 
 
+@pytest.mark.parametrize("name", [*GUIDES, "clients/python/README.md", "clients/typescript/README.md"])
+def test_nothing_of_ours_is_installed_by_its_name(name: str) -> None:
+    """It is on no registry: whoever takes the name there would be installed instead."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for command in re.findall(r"\b(?:npm|pip) install .*livekit.token.api.*", text):
+        assert re.search(r"\.(?:tgz|whl)\b", command), command
+
+
 def claims() -> list[str]:
     """Read the rows of the table of claims, without its head."""
     lines = section(CONTRIBUTE, "Reproduce the claims").splitlines()
