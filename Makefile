@@ -16,7 +16,7 @@ PYTHONS ?= 3.11 3.12 3.13 3.14
 BEFORE ?=
 MINUTES ?= 5
 DIST ?= dist
-SITE ?= dist/docs
+SITE ?= $(DIST)/docs
 SITE_MODULES := tools/site/node_modules/.package-lock.json
 AZURE_PYTHON ?= $(BIN)/python
 SHIPPED ?= requirements.lock
@@ -69,7 +69,7 @@ mock: $(BIN)/.run  ## Answer from the contract's examples: the service, but noth
 	@export HOST='$(HOST)' PORT='$(PORT)' VALIDATE_RESPONSES=true; exec $(BIN)/python -m tools.mock
 
 wheel: $(BIN)/.dev  ## Build dist/livekit_token_api-….whl, which carries the contract
-	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(DIST) .
 
 image:  ## Build the container image; needs Docker, Podman or Buildah: ENGINE=podman; BASE=IMAGE is what it is built on
 	@[ -n '$(ENGINE)' ] || { echo 'Docker, Podman or Buildah is needed; set ENGINE.'; exit 1; }
@@ -78,19 +78,19 @@ image:  ## Build the container image; needs Docker, Podman or Buildah: ENGINE=po
 		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag $(IMAGE) $(BUILD_FLAGS) .
 
 azure-package: $(BIN)/.dev  ## Build dist/azure-functions-….zip, for the Python of AZURE_PYTHON
-	$(BIN)/python deploy/azure-functions/package.py --python $(AZURE_PYTHON)
+	$(BIN)/python deploy/azure-functions/package.py --python $(AZURE_PYTHON) --into $(DIST)
 
 clients: clients-typescript clients-python  ## Make anew what of the clients is generated from the contract, and build their packages
 
 clients-python: $(BIN)/.dev  ## Make the Python client's types anew, and build dist/livekit_token_api_client-….whl
 	cd clients/python && $(CURDIR)/$(BIN)/datamodel-codegen
-	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist clients/python
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(DIST) clients/python
 
 clients-typescript: $(CLIENT_TYPESCRIPT)/$(NODE_MODULES)  ## Make the TypeScript client's types and version anew, and build dist/livekit-token-api-client-….tgz; needs Node
-	@mkdir -p dist
+	@mkdir -p $(DIST)
 	cd $(CLIENT_TYPESCRIPT) && npm run --silent schema \
 		&& npm version --silent --no-git-tag-version --allow-same-version $(PROJECT_VERSION) \
-		&& npm pack --silent --pack-destination $(CURDIR)/dist
+		&& npm pack --silent --pack-destination $(abspath $(DIST))
 
 # Redoc's page would send for its maker's logo: the name stands for it.
 REDOCLY := data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 width=%2246%22 height=%2212%22%3E%3Ctext \
@@ -120,7 +120,7 @@ audit: $(BIN)/.dev  ## Look for known vulnerabilities in what the lock files nam
 		echo "npm audit: $$lock"; npm audit --package-lock-only --prefix $$(dirname $$lock) || exit 1; \
 	done
 
-check: lint types spec-lint spec-diff docs coverage  ## All of it: what CI runs
+check: lint types spec-lint spec-diff docs coverage  ## All of it: what CI runs; needs Node, Go; skips tests that need what is not here
 
 test: $(BIN)/.dev  ## Run the unit and contract tests, and those of the Python client
 	$(BIN)/pytest tests/unit tests/contract clients/python/tests tests/test_log_secrecy.py
@@ -134,7 +134,7 @@ contract: $(BIN)/.dev  ## Run the contract tests; SEED=random fuzzes with anothe
 processes: $(BIN)/.dev  ## Run the tests of signals, workers, pipes and files that change, with processes
 	$(BIN)/pytest tests/processes tests/test_log_secrecy.py
 
-e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with a real LiveKit server, OpenID provider, browser, nginx, Redis and promtool; needs Go, Node, Chromium, nginx, Redis, promtool
+e2e: $(BIN)/.dev $(NODE_MODULES)  ## Run the tests with real servers, clients, browsers, containers; docs/contribute.md has what they need
 	$(BIN)/pytest tests/e2e tests/test_log_secrecy.py
 
 pythons: $(BIN)/.dev  ## Run the unit and contract tests under each Python of PYTHONS that is here
@@ -199,6 +199,8 @@ spec-release: $(BIN)/.dev $(OASDIFF)  ## Keep the contract in spec/released/ as 
 	$(CONTRACT_VERSIONS) release
 
 version: $(BIN)/.dev  ## Write VERSION, or the next major, minor or patch one, wherever a version is written
+	@echo '$(VERSION)' | grep -qE '^(major|minor|patch|[0-9]+\.[0-9]+\.[0-9]+)$$' \
+		|| { echo 'Set VERSION to major, minor or patch, or to one like 1.2.0.' >&2; exit 1; }
 	$(BIN)/bump-my-version bump $(if $(filter major minor patch,$(VERSION)),,--new-version) $(VERSION)
 
 lock: $(BIN)/.dev  ## Take the newest versions that pyproject.toml allows into the lock files

@@ -191,7 +191,7 @@ def make_traces(settings: Settings, version: str) -> "Traces | None":
         return Traces(settings.otel_exporter_otlp_endpoint, version)
     except ModuleNotFoundError:
         raise InvalidSettings(
-            "OTEL_EXPORTER_OTLP_ENDPOINT: needs OpenTelemetry; pip install 'livekit-token-api[otel]'"
+            "OTEL_EXPORTER_OTLP_ENDPOINT: needs OpenTelemetry; install the wheel with its extra, [otel]"
         ) from None
     except ValueError as error:
         raise InvalidSettings(f"OTEL_…: OpenTelemetry cannot use one of its variables: {error}") from None

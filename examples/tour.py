@@ -63,7 +63,7 @@ def _open(addresses: Addresses) -> list[Step]:
     token = _post(addresses.api, '{"roomName": "my-room", "participantIdentity": "alice"}')
     return [
         Step(
-            f"A voice room. Open {addresses.page} in two tabs, and join in both: "
+            f"A voice room. Open {_room(addresses)} in two tabs, and join in both: "
             "they hear each other, and each shows what its token grants."
         ),
         Step("A token, as any program gets one:", (token,)),
@@ -86,8 +86,8 @@ def _signed_in(addresses: Addresses, provider: SignIn) -> list[Step]:
     stranger = _post(addresses.api, '{"roomName": "my-room", "participantIdentity": "alice"}', "a-stranger")
     return [
         Step(
-            f"A voice room. Open {addresses.page} in two browsers, and sign in with any name; no password "
-            "is asked for. Who joins is who has signed in, whatever the page says."
+            f"A voice room. Open {_room(addresses)} in two tabs, and in each sign in with another name, and "
+            "join; no password is asked for. Who joins is who has signed in, whatever the page says."
         ),
         Step(
             "A stranger gets no token, but is told how to ask for one. Below, the log has a line of it, "
@@ -100,6 +100,11 @@ def _signed_in(addresses: Addresses, provider: SignIn) -> list[Step]:
         ),
         *_watched(addresses),
     ]
+
+
+def _room(addresses: Addresses) -> str:
+    """Name a room: without one, each tab would join a fresh room of its own."""
+    return f"{addresses.page}/?room=my-room"
 
 
 def _watched(addresses: Addresses) -> list[Step]:

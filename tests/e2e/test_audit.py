@@ -87,7 +87,7 @@ def audit(url: str) -> "subprocess.CompletedProcess[str]":
         [*MAKE, "audit", f"OSV_URL={url}/osv"],
         cwd=ROOT,
         env={
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "npm_config_registry": url,
             "npm_config_fetch_retries": "0",
         },

@@ -16,9 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.async_api import Browser, expect
 
 from examples import page
 from examples.page import ClientMissing, PageServer
+from tests.e2e.browser import DEADLINE_SECONDS, VoiceRoomPage, open_page
 from tests.e2e.conftest import give_up
 from tests.support import raw_http, run_log
 from tests.support.process import ROOT
@@ -55,6 +57,12 @@ class Demo:
     def page(self) -> str:
         """The address of the page."""
         return self.address_of("page")
+
+    @property
+    def room(self) -> str:
+        """The address that its reader opens, twice."""
+        (address,) = re.findall(r"Open\s+(\S+)\s+in\s+two\s+tabs", self.tour)
+        return str(address)
 
     def commands(self) -> list[str]:
         """List what the tour has its reader type."""
@@ -100,7 +108,7 @@ def _tour_of(process: "subprocess.Popen[str]") -> str:
         lines = [line] if line == _FIRST_LINE else [*lines, line]
         if line == _LAST_LINE:
             return "".join(lines)
-    raise AssertionError("the demo ended before there was anything to look at")
+    raise AssertionError(f"the demo ended before there was anything to look at:\n{''.join(lines)}")
 
 
 def _typed(command: str) -> str:
@@ -260,6 +268,34 @@ def test_the_tour_shows_what_it_says_where_people_sign_in(demo_with_sign_in: Dem
     assert json.loads(_typed(provider))["issuer"] == demo.address_of("provider")
     assert json.loads(_typed(ready))["status"] == "ready"
     assert 'livekit_token_api_refusals_total{error_code="UNAUTHENTICATED"} 1.0' in _typed(metrics)
+
+
+async def _see_each_other(ada: VoiceRoomPage, ben: VoiceRoomPage) -> None:
+    """Wait until both have joined, and each shows the other."""
+    for tab, other in ((ada, "Ben"), (ben, "Ada")):
+        await expect(tab.participant(other)).to_be_visible(timeout=DEADLINE_SECONDS * 1000)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_follows_the_tour_in_two_tabs_meets_themselves(demo: Demo, browser: Browser) -> None:
+    """Nothing has to be filled in for it but names, to tell them apart."""
+    async with open_page(browser, demo.room) as ada, open_page(browser, demo.room) as ben:
+        await ada.join("Ada")
+        await ben.join("Ben")
+        await _see_each_other(ada, ben)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_follows_it_where_people_sign_in_meets_themselves(
+    demo_with_sign_in: Demo, browser: Browser
+) -> None:
+    """The room is the same after the way to the provider and back."""
+    room = demo_with_sign_in.room
+    async with open_page(browser, room) as ada, open_page(browser, room) as ben:
+        for tab, name in ((ada, "Ada"), (ben, "Ben")):
+            await tab.sign_in(name)
+            await tab.join()
+        await _see_each_other(ada, ben)
 
 
 def test_when_the_provider_dies_the_demo_says_so_and_stops_the_rest(

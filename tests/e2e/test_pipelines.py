@@ -62,6 +62,7 @@ def test_the_workflows_pass_the_checks_and_an_unsafe_one_does_not(copy: Copy) ->
         ("app/shaped.py", '"""Shaped."""\n\nSHAPE = {  "a":1 }\n', {"the code's form"}),
         (".env", "LIVEKIT_API_SECRET=secret\n", {"no private key, and no variable file"}),
         ("deploy/private.pem", "key\n", {"no private key, and no variable file"}),
+        ("livekit.keys", "key: secret\n", {"no private key, and no variable file"}),
         ("local.settings.json.example", "{}\n", set()),
         ("app/sound.py", '"""Sound."""\n', set()),
     ],

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.e2e.conftest import give_up
@@ -26,8 +27,18 @@ def test_a_version_is_written_everywhere_at_once(tmp_path: Path) -> None:
     assert status == 0, output
 
 
+@pytest.mark.parametrize("arguments", [(), ("VERSION=next",), ("VERSION=1.2",)])
+def test_what_is_no_version_is_written_nowhere(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """And who asked for it is told what to write."""
+    copy = Copy(tmp_path / "checkout")
+    status, output = copy.make("version", *arguments)
+    assert status != 0
+    assert output.startswith("Set VERSION to major, minor or patch, or to one like 1.2.0.\n")
+    assert (copy.folder / "pyproject.toml").read_text() == (ROOT / "pyproject.toml").read_text()
+
+
 def test_a_release_has_the_notes_of_its_version_and_the_sums_of_its_files(tmp_path: Path) -> None:
-    """The commands of the workflow, with what its targets would have built; an unknown version stops them."""
+    """The commands of the workflow, with what its targets would have built; without notes they stop."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
     (commands,) = (step["run"] for step in workflow["jobs"]["build"]["steps"] if "SHA256SUMS" in str(step))
     copy = Copy(tmp_path / "checkout")
@@ -42,4 +53,9 @@ def test_a_release_has_the_notes_of_its_version_and_the_sums_of_its_files(tmp_pa
     sums = dict(line.split()[::-1] for line in (copy.folder / "dist" / "SHA256SUMS").read_text().splitlines())
     assert list(sums) == ["built.whl", f"token-api-{VERSION}.openapi.yaml"]
     assert sums["built.whl"] == hashlib.sha256(b"built").hexdigest()
-    assert copy.run("env", "GITHUB_REF_NAME=v0.0.1", *shell)[0] != 0
+    changelog = copy.folder / "CHANGELOG.md"
+    changelog.write_text(
+        changelog.read_text().replace("## Unreleased\n", "## Unreleased\n\n## 0.0.2 - 2026-01-01\n")
+    )
+    for without_notes in ("0.0.1", "0.0.2"):
+        assert copy.run("env", f"GITHUB_REF_NAME=v{without_notes}", *shell)[0] != 0

@@ -355,7 +355,7 @@ def test_without_the_extra_the_start_says_what_to_install() -> None:
     )
     assert ended.returncode == 1
     assert ended.stderr.startswith("The environment cannot be used:\nOTEL_EXPORTER_OTLP_ENDPOINT: ")
-    assert "pip install 'livekit-token-api[otel]'" in ended.stderr
+    assert "install the wheel with its extra, [otel]" in ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
 
 

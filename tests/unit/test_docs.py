@@ -22,7 +22,7 @@ from app.settings.callers import METHODS
 from app.settings.settings import Settings
 from app.tokens.key_files import parse
 from tests.support.contract import assert_fits, document, schema
-from tests.support.makefile import targets
+from tests.support.makefile import command_of, targets
 from tests.support.metrics import PREFIX
 from tests.support.pages import blocks, code_in, rows, section
 from tests.support.server import make_settings, serve
@@ -133,7 +133,7 @@ def test_the_readme_leads_on_to_every_guide() -> None:
     assert "spec/token-api.openapi.yaml" in linked
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/operations.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/operations.md"])
 def test_the_operator_is_warned(name: str) -> None:
     """By default the service asks nobody who calls: its pages say so, and what changes it."""
     assert Settings.model_fields["auth"].default == ("none",)
@@ -180,6 +180,44 @@ def test_every_make_target_is_explained() -> None:
     """Contributors find each target that `make` lists in the table, and no other."""
     listed = [target for row in rows(section(CONTRIBUTE, "Commands")) for target in code_in(row[0])]
     assert sorted(listed) == sorted(targets())
+
+
+@pytest.mark.parametrize("name", [*GUIDES, "clients/python/README.md", "clients/typescript/README.md"])
+def test_nothing_of_ours_is_installed_by_its_name(name: str) -> None:
+    """It is on no registry: whoever takes the name there would be installed instead."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for command in re.findall(r"\b(?:npm|pip) install .*livekit.token.api.*", text):
+        assert re.search(r"\.(?:tgz|whl)\b", command), command
+
+
+def claims() -> list[str]:
+    """Read the rows of the table of claims, without its head."""
+    lines = section(CONTRIBUTE, "Reproduce the claims").splitlines()
+    return [line for line in lines if line.startswith("| ")][1:]
+
+
+def test_every_test_of_the_whole_shows_a_claim() -> None:
+    """What is tested over HTTP, with processes or with what is real, is said, and found by who doubts it."""
+    folders = ("contract", "processes", "e2e")
+    tested = {str(p.relative_to(ROOT)) for name in folders for p in (ROOT / "tests" / name).glob("test_*.py")}
+    assert tested <= {code for claim in claims() for code in code_in(claim)}
+
+
+def test_a_claim_s_command_runs_the_tests_that_it_names() -> None:
+    """They are in a folder that the target gives to pytest."""
+    for target, files in re.findall(r"`make ([a-z0-9-]+)`: ((?:`[^`]+`(?:, )?)+)", "\n".join(claims())):
+        run = command_of(target).split()
+        for file in code_in(files):
+            assert any(Path(file).is_relative_to(path) for path in run), (target, file)
+
+
+def test_as_many_claims_need_more_than_the_check_as_is_said() -> None:
+    """They are the last ones, and CI's command does not reproduce them; it does the others."""
+    (word,) = re.findall(r"Everything below but the last (\w+);", claims()[0])
+    checked = r"make (check|contract|coverage|docs|e2e|processes|spec-diff|spec-lint|test|unit)`"
+    beyond = [re.search(checked, claim) is None for claim in claims()]
+    assert beyond == sorted(beyond)
+    assert sum(beyond) == ["none", "one", "two", "three", "four", "five", "six", "seven"].index(word)
 
 
 def test_every_setting_is_listed_with_its_default() -> None:

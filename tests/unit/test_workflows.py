@@ -2,6 +2,7 @@
 
 import json
 import re
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from tests.e2e.azure.workers import WORKERS
 from tests.support.makefile import targets
+from tests.support.pages import blocks
 from tests.support.process import ROOT
 
 WORKFLOWS = {path.name: path.read_text() for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
@@ -69,15 +71,17 @@ def test_every_python_is_tried() -> None:
     assert [python, *jobs("ci.yml")["pythons"]["strategy"]["matrix"]["python"]] == listed.split()
 
 
-def test_each_worker_of_azure_functions_has_its_python() -> None:
-    """Its tests may not be skipped in CI; and the package that is released is for the template's Python."""
+def test_every_worker_of_azure_functions_has_its_python() -> None:
+    """Where nothing may be skipped, each is there, whose tests would fail without it."""
     assert {worker.python for worker in WORKERS} <= set(pythons_of(jobs("ci.yml")["check"]))
-    build = jobs("release.yml")["build"]
-    (python,) = (
-        line.rpartition("=python")[2] for line in commands(build) if line.startswith("make azure-package")
-    )
+
+
+def test_a_release_has_the_package_for_the_python_of_the_template() -> None:
+    """Deployed by the template as it is, a package for another one would not be loaded."""
     template = json.loads((ROOT / "deploy" / "azure-functions" / "azuredeploy.json").read_text())
-    assert python == template["parameters"]["pythonVersion"]["defaultValue"]
+    python = template["parameters"]["pythonVersion"]["defaultValue"]
+    build = jobs("release.yml")["build"]
+    assert f"make azure-package AZURE_PYTHON=python{python}" in commands(build)
     assert python in pythons_of(build)
 
 
@@ -105,6 +109,21 @@ def test_renovate_finds_what_it_shall_raise() -> None:
             if re.search(files.strip("/"), str(path.relative_to(ROOT)))
         )  # fmt: skip
         assert len(re.findall(pattern, file.read_text())) == 1, pattern
+
+
+@pytest.mark.parametrize("page", ["azure-functions", "container", "kubernetes"])
+def test_a_secret_of_a_guide_is_not_committed(page: str) -> None:
+    """Files that its commands make or read: git leaves them out, and the hook stops who insists."""
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (hook,) = (hook for hook in repository["hooks"] if hook["id"] == "secrets")
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    commands = "".join(blocks((ROOT / "docs" / f"{page}.md").read_text(), "console"))
+    secrets = set(re.findall(r"--from-file=\w[\w.]*=(\S+)|--file (\S+\.txt)|> (\S+?)(?:;|\))", commands))
+    names = {name for found in secrets for name in found if name}
+    assert names
+    for name in names:
+        assert re.search(hook["files"], name), name
+        assert any(fnmatch(name, pattern) for pattern in ignored), name
 
 
 def test_hooks_download_nothing() -> None:

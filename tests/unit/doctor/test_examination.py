@@ -138,7 +138,7 @@ def test_traces_without_opentelemetry_are_a_problem(monkeypatch: pytest.MonkeyPa
     variables = {**CREDENTIALS, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     ((verdict, words),) = said_of(examine(monkeypatch, **variables), "OTEL_EXPORTER_OTLP_ENDPOINT")
     assert verdict == "problem"
-    assert "pip install 'livekit-token-api[otel]'" in words
+    assert "install the wheel with its extra, [otel]" in words
 
 
 def test_traces_that_can_be_sent_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
