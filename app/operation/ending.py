@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
 from functools import partial
 from typing import NoReturn
 
@@ -61,4 +62,5 @@ def _disregard(numbers: Iterable[signal.Signals]) -> None:
 
 
 def _obey(order: Callable[[], object], _number: int, _frame: object) -> None:
-    order()
+    # A signal comes while a request is answered, say: what is logged of it then is not that request's.
+    Context().run(order)
