@@ -14,11 +14,10 @@ from app.operation import logs
 from app.tokens.admission import UNRESTRICTED, Entitlement
 from app.tokens.orders import TokenOrder
 from app.tokens.service import IssuedToken, TokenService
-from tests.support import run_log
 from tests.support.contract import assert_fits, document
 from tests.support.raw_http import request, send
 from tests.support.server import ORIGIN, make_settings, serve
-from tests.support.service_log import audit_lines
+from tests.support.service_log import audit_lines, lines_of
 
 VALID = {"roomName": "room-1", "participantIdentity": "alice"}
 PREFLIGHT = {
@@ -230,8 +229,7 @@ def test_a_failure_of_the_service_is_explained_in_the_log_only() -> None:
     assert (answer.status_code, answer.json()["errorCode"]) == (500, "INTERNAL_ERROR")
     assert "luck" not in answer.text
     assert audit_lines("broken")
-    lines = [json.loads(line) for line in run_log.PATH.read_text(encoding="utf-8").splitlines()]
-    (line,) = [line for line in lines if line["logger"] == "app.errors" and line["requestId"] == "broken"]
+    (line,) = lines_of("app.errors", "broken")
     assert "RuntimeError: out of luck" in line["exc_info"]
 
 

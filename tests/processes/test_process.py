@@ -69,7 +69,7 @@ def test_names_that_begin_like_a_token_are_audited() -> None:
         headers = {"X-Request-Id": "eyJhbGciOiJIUzI1NiJ9.1"}
         issued = httpx.post(f"{service.url}/token", json=named, headers=headers).json()["token"]
         # Not by httpx, which logs the address.
-        assert send(service.url, request("GET", f"/api/{issued}", "X-Request-Id: path-jwt")).status == 404
+        assert send(service.url, request("GET", f"/api/{issued}", "X-Request-Id: issued-jwt")).status == 404
     (line,) = [line for line in service.log() if line["requestId"] == "eyJhbGciOiJIUzI1NiJ9.1"]
     assert (line["room"], line["identity"]) == tuple(named.values())
     assert issued.split(".")[1] not in service.output

@@ -9,6 +9,11 @@ from tests.support import run_log
 
 def audit_lines(request_id: str) -> list[dict[str, Any]]:
     """Wait for the audit line of a request, which is written after its answer; list all there are."""
+    return lines_of("app.audit", request_id)
+
+
+def lines_of(logger: str, request_id: str) -> list[dict[str, Any]]:
+    """Wait for a logger's line of a request; list all there are."""
     deadline = time.monotonic() + 5
     while True:
         lines = [
@@ -17,7 +22,7 @@ def audit_lines(request_id: str) -> list[dict[str, Any]]:
             for line in run_log.PATH.read_text(encoding="utf-8").split("\n")[:-1]
             if line[:1] == "{"
         ]
-        found = [line for line in lines if (line["logger"], line["requestId"]) == ("app.audit", request_id)]
+        found = [line for line in lines if (line["logger"], line["requestId"]) == (logger, request_id)]
         if found or time.monotonic() > deadline:
             return found
         time.sleep(0.01)
