@@ -104,7 +104,9 @@ def _tour_of(process: "subprocess.Popen[str]") -> str:
     assert process.stdout
     lines: list[str] = []
     for line in process.stdout:
-        run_log.add(line)
+        # What the tour has its reader type is no line of the log.
+        if line.startswith("{"):
+            run_log.add(line)
         lines = [line] if line == _FIRST_LINE else [*lines, line]
         if line == _LAST_LINE:
             return "".join(lines)
