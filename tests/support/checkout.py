@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support import run_log
 from tests.support.process import ROOT
 
 _LEFT_OUT = (
@@ -46,7 +45,6 @@ class Copy:
             timeout=_DEADLINE_SECONDS,
             check=False,
         )
-        run_log.add(done.stdout)
         return done.returncode, done.stdout
 
     def make(self, *arguments: str) -> tuple[int, str]:
