@@ -35,6 +35,7 @@ def test_the_service_starts_from_the_environment() -> None:
 def test_several_workers_serve() -> None:
     """WORKERS starts so many processes, which answer alike."""
     with running(LIVEKIT_API_KEY=KEY, LIVEKIT_API_SECRET=SECRET, WORKERS="2") as service:
+        service.wait_for_workers(2)
         assert {httpx.post(f"{service.url}/token", json=VALID).status_code for _ in range(10)} == {200}
         answer = httpx.get(f"{service.url}/token")
         assert answer.json()["errorCode"] == "METHOD_NOT_ALLOWED"
