@@ -17,13 +17,13 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from benchmarks.processes import stopping
 from tests.support.process import ROOT, free_port
 
 VERSION = "1.36.3"
 BUILD_FOLDER = ROOT / ".cache" / "kubernetes" / f"v{VERSION}"
 _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60
-_STOP_SECONDS = 10
 
 
 class ApiServerUnavailable(Exception):
@@ -115,15 +115,8 @@ def _running(log: Path, *command: str) -> Iterator[None]:
         process = subprocess.Popen(
             command, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
         )
-    try:
+    with stopping(process):
         yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _write_key(path: Path) -> None:
